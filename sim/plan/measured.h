@@ -1,0 +1,49 @@
+/* measured - tables of measured runs (contract section 4, `score`): a row is
+ * turned into the scenario it was run as, or refused with the reason, never
+ * guessed.  Columns that are missing or empty were not published; what a row
+ * leaves open and a default fills is named in its note.
+ * Rows live in the arena; reading is single-threaded, running is a crew's. */
+#ifndef SIM_PLAN_MEASURED_H
+#define SIM_PLAN_MEASURED_H
+
+#include "sim/plan/scenario.h"
+#include "sim/serve/world.h"
+
+enum { MEASURED_METRICS = 20 };
+
+struct measured_metric {
+    const char *name; /* the column: "tpot_ms_median" */
+    double value;     /* measured; NAN = not published */
+};
+
+enum measured_status {
+    MEASURED_OK,
+    MEASURED_UNCALIBRATED, /* predicted from another GPU's fits by data sheet */
+    MEASURED_UNSUPPORTED
+};
+const char *measured_status_name(enum measured_status s);
+
+struct measured_row {
+    const char *run_id, *gpu, *model, *topology;
+    enum measured_status status;
+    const char *note;
+    const struct scenario *s; /* NULL when unsupported */
+    struct plant plant;
+    struct measured_metric metric[MEASURED_METRICS];
+    struct outcome out; /* filled by measured_run */
+};
+
+struct measured_ask {
+    const char *path, *models;
+    struct db *store;
+    const char *seed;
+};
+
+bool measured_read(const struct measured_ask *ask, struct arena *a,
+                   struct measured_row **rows, size_t *n, struct err *e);
+/* Simulates a row that is not unsupported; a refusal makes it so. */
+void measured_run(struct measured_row *r, struct arena *a);
+/* What tandem says for metric i; NAN when it has no such figure. */
+double measured_predicted(const struct measured_row *r, int i);
+
+#endif

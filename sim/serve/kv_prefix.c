@@ -1,0 +1,286 @@
+#include "sim/serve/kv_prefix.h"
+
+#include "sim/base/must.h"
+#include "sim/serve/kv_int.h"
+
+/* Source: vLLM v1/core/block_pool.py (BlockHashToBlockMap) and
+ * find_longest_cache_hit of the full and sliding-window managers. */
+
+/* MurmurHash3's 64-bit finalizer (A. Appleby, public domain). */
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdULL;
+    x ^= x >> 33;
+    x *= 0xc4ceb9fe1a85ec53ULL;
+    return x ^ (x >> 33);
+}
+
+static uint64_t chain(uint64_t h, uint64_t v)
+{
+    return mix(h * 0x9e3779b97f4a7c15ULL + v);
+}
+
+/* A run as one number: odd multipliers (of the golden ratio's kind, as in
+ * SplitMix64) keep the three apart; chain() mixes them. */
+static uint64_t run_id(uint64_t text, uint64_t first, uint64_t n)
+{
+    return text * 0xbf58476d1ce4e5b9ULL + first * 0x94d049bb133111ebULL
+         + n * 0xd6e8feb86659fd93ULL;
+}
+
+/* The tokens from place `at` on that are of one text, `most` at most. */
+static int32_t run(struct kv_req *r, int64_t at, int32_t most, uint64_t *text,
+                   int64_t *first)
+{
+    const struct sched_seg *s;
+    int32_t n;
+
+    if (at >= r->prompt) {
+        *text = SCHED_TEXT_OUTPUT | r->user;
+        *first = at - r->prompt;
+        return most;
+    }
+    s = &r->seg[r->at_seg];
+    *text = s->text;
+    *first = r->at_off;
+    n = s->n - r->at_off < most ? s->n - r->at_off : most;
+    r->at_off += n;
+    if (r->at_off == s->n) {
+        r->at_seg++;
+        r->at_off = 0;
+    }
+    return n;
+}
+
+/* Makes hashes of the first n blocks; their tokens must be known. */
+static void hash_to(struct kv *kv, struct kv_req *r, uint32_t n)
+{
+    while (r->n_hash < n) {
+        uint64_t h = r->n_hash ? r->hash[r->n_hash - 1] : 1, text;
+        int64_t at = (int64_t)r->n_hash * kv->bs, first;
+
+        for (int32_t left = kv->bs, k; left; left -= k, at += k) {
+            k = run(r, at, left, &text, &first);
+            h = chain(h, run_id(text, (uint64_t)first, (uint64_t)k));
+        }
+        ARENA_ROOM(kv->a, r->hash, r->n_hash, r->cap_hash);
+        r->hash[r->n_hash++] = h;
+    }
+}
+
+/* The table's key of a block hash in a group; never 0. */
+static uint64_t key_of(uint64_t hash, int g)
+{
+    uint64_t k = mix(hash + (uint64_t)g + 1);
+
+    return k ? k : 1;
+}
+
+static uint32_t slot_of(const struct kv *kv, uint64_t key)
+{
+    uint32_t i = (uint32_t)key & kv->mask;
+
+    while (kv->table[i].block
+           && (kv->table[i].low != (uint32_t)key
+               || kv->key[kv->table[i].block] != key))
+        i = (i + 1) & kv->mask;
+    return i;
+}
+
+static uint32_t lookup(const struct kv *kv, uint64_t hash, int g)
+{
+    return kv->table[slot_of(kv, key_of(hash, g))].block;
+}
+
+static void insert(struct kv *kv, uint32_t b, uint64_t key)
+{
+    struct kv_slot *slot = &kv->table[slot_of(kv, key)];
+    uint32_t first = slot->block;
+
+    kv->key[b] = key;
+    if (!first) {
+        *slot = (struct kv_slot){b, (uint32_t)key};
+        kv->dup_next[b] = kv->dup_prev[b] = b;
+        return;
+    }
+    kv->dup_next[b] = first; /* the ring's last place */
+    kv->dup_prev[b] = kv->dup_prev[first];
+    kv->dup_next[kv->dup_prev[b]] = b;
+    kv->dup_prev[first] = b;
+}
+
+/* Empties a slot and moves later ones of its run back. */
+static void slot_out(struct kv *kv, uint32_t hole)
+{
+    uint32_t i = (hole + 1) & kv->mask;
+
+    for (; kv->table[i].block; i = (i + 1) & kv->mask) {
+        uint32_t home = kv->table[i].low & kv->mask;
+
+        if (((i - home) & kv->mask) < ((i - hole) & kv->mask))
+            continue;
+        kv->table[hole] = kv->table[i];
+        hole = i;
+    }
+    kv->table[hole].block = 0;
+}
+
+void kv_prefix_forget(struct kv *kv, uint32_t b)
+{
+    struct kv_slot *slot;
+    uint32_t i;
+
+    if (!kv->key[b])
+        return;
+    i = slot_of(kv, kv->key[b]);
+    slot = &kv->table[i];
+    must(slot->block);
+    if (kv->dup_next[b] == b) {
+        slot_out(kv, i);
+    } else {
+        kv->dup_next[kv->dup_prev[b]] = kv->dup_next[b];
+        kv->dup_prev[kv->dup_next[b]] = kv->dup_prev[b];
+        if (slot->block == b)
+            slot->block = kv->dup_next[b];
+    }
+    kv->key[b] = 0;
+}
+
+void kv_prefix_evict(struct kv *kv, const struct kv_req *r, int32_t idx)
+{
+    for (int g = 0; kv->caching && g < kv->n_groups; g++)
+        for (int32_t i = idx; i < r->len; i++)
+            if (r->ids[g][i])
+                kv_prefix_forget(kv, r->ids[g][i]);
+}
+
+/* Blocks that a hit needs at the end of a window group. */
+static int32_t span(const struct kv *kv, int g)
+{
+    return (kv->window[g] - 1 + kv->bs - 1) / kv->bs;
+}
+
+/* Whether a later request can resume after `tokens` and need block i for it. */
+static bool serves(const struct kv *kv, int g, int32_t i, int32_t tokens)
+{
+    int32_t end = tokens / kv->bs;
+
+    return i < end && i >= end - span(kv, g);
+}
+
+/* vLLM's prefix_cache_retention_interval 0: of a window group only what a
+ * repetition of the prompt, or a sharer of the prefix found, can hit. */
+static bool kept(const struct kv *kv, const struct kv_req *r, int g, int32_t i)
+{
+    return !kv->window[g] || !kv->sparse_windows
+        || serves(kv, g, i, r->prompt - 1) || serves(kv, g, i, r->boundary);
+}
+
+void kv_prefix_cache(struct kv *kv, struct kv_req *r, int32_t tokens)
+{
+    int32_t full = tokens / kv->bs;
+
+    if (!kv->caching || full <= r->cached)
+        return;
+    must(full <= r->len);
+    hash_to(kv, r, (uint32_t)full);
+    for (int g = 0; g < kv->n_groups; g++)
+        for (int32_t i = r->cached; i < full; i++) {
+            uint32_t b = r->ids[g][i];
+
+            if (!b || !kept(kv, r, g, i))
+                continue;
+            must(!kv->key[b]);
+            insert(kv, b, key_of(r->hash[i], g));
+        }
+    r->cached = full;
+}
+
+/* Leading blocks cached in a full-attention group, at most max. */
+static int32_t find_full(struct kv *kv, const struct kv_req *r, int g,
+                         int32_t max)
+{
+    int32_t n = 0;
+
+    for (; n < max; n++) {
+        uint32_t b = lookup(kv, r->hash[n], g);
+
+        if (!b)
+            break;
+        kv->hit.ids[g][n] = b;
+    }
+    return n;
+}
+
+/* The longest prefix of at most max blocks whose last window is cached; what
+ * is before the window is null.  A run from block 0 on may be shorter. */
+static int32_t find_window(struct kv *kv, const struct kv_req *r, int g,
+                           int32_t max)
+{
+    int32_t want = span(kv, g);
+    int32_t run = 0;
+    uint32_t *ids = kv->hit.ids[g];
+
+    for (int32_t i = max - 1; i >= 0; i--) {
+        ids[i] = lookup(kv, r->hash[i], g);
+        run = ids[i] ? run + 1 : 0;
+        if (!run || run < want)
+            continue;
+        for (int32_t k = 0; k < i; k++)
+            ids[k] = 0;
+        return i + run;
+    }
+    return run;
+}
+
+static int32_t find_in(struct kv *kv, const struct kv_req *r, int g,
+                       int32_t max)
+{
+    return kv->window[g] ? find_window(kv, r, g, max)
+                         : find_full(kv, r, g, max);
+}
+
+static void hit_room(struct kv *kv, uint32_t n)
+{
+    if (n <= kv->hit.cap)
+        return;
+    kv->hit.cap = 2 * n;
+    for (int g = 0; g < kv->n_groups; g++)
+        kv->hit.ids[g] = ARENA_ARRAY(kv->a, uint32_t, kv->hit.cap);
+}
+
+void kv_prefix_miss(struct kv *kv)
+{
+    kv->hit.n = 0;
+}
+
+int32_t kv_prefix_find(struct kv *kv, struct kv_req *r, int32_t known)
+{
+    int32_t max = (known - 1) / kv->bs;
+    int first = kv->window[0] && kv->n_groups > 1 && !kv->window[1];
+    int32_t n, longest;
+
+    kv->hit.n = 0;
+    if (!kv->caching || max <= 0)
+        return 0;
+    hash_to(kv, r, (uint32_t)max);
+    hit_room(kv, (uint32_t)max);
+    n = longest = find_in(kv, r, first, max);
+    for (int other = 1 - first; kv->n_groups > 1;) {
+        int32_t m = find_in(kv, r, other, n);
+
+        /* full attention first: every shorter prefix is cached too; two
+         * windows must agree, each found again below the other's hit */
+        if (m == n || !kv->window[first]) {
+            n = m;
+            break;
+        }
+        n = find_in(kv, r, first, m);
+        if (n == m)
+            break;
+    }
+    r->boundary = longest > n ? longest * kv->bs : 0;
+    kv->hit.n = n;
+    return n * kv->bs;
+}

@@ -1,0 +1,72 @@
+/* plant - what is simulated, compiled: pools of engines with their scheduler
+ * options and prices, the wire, the router.  Built by sim/plan/scenario from
+ * cards and fits; const from then on and shared by trials and threads. */
+#ifndef SIM_SERVE_PLANT_H
+#define SIM_SERVE_PLANT_H
+
+#include "sim/cost/memory.h"
+#include "sim/cost/price.h"
+#include "sim/serve/profile.h"
+
+enum { PLANT_POOLS = 2 };
+
+enum pool_role { ROLE_AGGREGATED, ROLE_PREFILL, ROLE_DECODE };
+
+struct plant_pool {
+    enum pool_role role;
+    uint32_t replicas;
+    int tp;
+    struct sched_opt sched;
+    const struct price *price;
+    struct memory memory;
+    double pin_expiry_s;
+    bool pin_heartbeat;
+    /* KV hand-over, per rank and token block: bytes of one block over the
+     * layers of each KV group, and descriptors a block makes (engine.md 5.3) */
+    double kv_block_bytes[SCHED_GROUPS];
+    int kv_layers[SCHED_GROUPS];
+};
+
+/* How the router picks a replica; the scorers of engine.md 8.3. */
+enum route_kind {
+    ROUTE_QUEUE,       /* queue-scorer 1 on scraped metrics: llm-d-0.5 */
+    ROUTE_KV,          /* kv-cache-utilization scorer, scraped */
+    ROUTE_ACTIVE,      /* active-request scorer, the picker's own counters */
+    ROUTE_LEAST,       /* fewest requests sent and not yet answered */
+    ROUTE_RANDOM,
+    ROUTE_ROUND_ROBIN,
+    ROUTE_N
+};
+
+struct plant_router {
+    enum route_kind prefill, decode; /* aggregated pools use decode */
+    double scrape_s;   /* period of metric scrapes; 0.05 in llm-d */
+    double hop_s;      /* client to engine through gateway and picker */
+    double sidecar_s;  /* prefill's reply to the decode engine */
+};
+
+struct plant {
+    const char *name; /* topology short name: "2p-tp1-1d-tp2" */
+    struct plant_pool pool[PLANT_POOLS];
+    uint32_t n_pools;
+    struct plant_router router;
+    const struct wire_card *wire;
+    uint32_t nodes, gpus_per_node;
+    uint32_t gpus; /* used by the pools */
+};
+
+/* Most blocks that one request of so many tokens holds at a time, over all KV
+ * groups.  A sliding group is given a chunk's blocks before it frees what the
+ * window has left (engine.md 3.5; SlidingWindowSpec.max_memory_usage_bytes). */
+static inline int64_t plant_blocks(const struct sched_opt *o, int64_t tokens)
+{
+    int64_t n = 0, bs = o->block_size, all = (tokens + bs - 1) / bs;
+    for (int g = 0; g < o->n_groups; g++) {
+        int64_t span = (int64_t)o->window[g] - 1 + o->max_num_batched_tokens;
+        int64_t cap = o->window[g] ? (span + bs - 1) / bs + 1 : all;
+        n += all < cap ? all : cap;
+    }
+    return n;
+}
+
+#endif

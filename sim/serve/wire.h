@@ -1,0 +1,72 @@
+/* wire - KV transfers over shared links.
+ * Directed links: per GPU scale-up egress and ingress inside a node (xGMI,
+ * NVLink), per NIC transmit and receive (GPU g of a node uses NIC g * nics /
+ * gpus), per node uplink up and down where the card limits it.  A flow is bytes
+ * over a fixed path, from where they lie to where they go.  Shares are max-min
+ * fair by progressive filling, recomputed when a flow starts or ends, each flow
+ * capped by the card's rate for its direction (READ or WRITE) where it leaves
+ * the node.  A lone transfer takes posting + latency + bytes / min(cap,
+ * narrowest link): links are busy from the start, the latency comes after the
+ * last byte.  While a NIC receives from more than one NIC its capacity is
+ * multiplied by the card's incast efficiency.  Bytes are integers and conserved
+ * (wire_check).  Not modelled: loss, PFC, DCQCN.
+ * Lives in the trial's arena; one thread; times of calls never go back.  A
+ * start or finish costs O(S log S) over the S flows whose rates change and
+ * those they share a link with; memory O(links + most flows ever alive). */
+#ifndef SIM_SERVE_WIRE_H
+#define SIM_SERVE_WIRE_H
+
+#include "sim/base/arena.h"
+#include "sim/base/err.h"
+#include "sim/base/units.h"
+#include "sim/cost/card.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wire;
+
+struct wire_end {
+    uint32_t node, gpu; /* gpu: index inside the node */
+};
+
+enum wire_op { WIRE_READ, WIRE_WRITE };
+
+struct wire_part { /* one flow of a transfer */
+    struct wire_end from, to;
+    int64_t bytes;
+};
+
+struct wire *wire_new(const struct wire_card *card, uint32_t nodes,
+                      uint32_t gpus_per_node, struct arena *a);
+
+/* Starts a transfer of n flows at `now`; done when the last flow is.  user is
+ * handed back.  Posting is the caller's (it occupies the engine's host). */
+void wire_start(struct wire *w, ns_t now, enum wire_op op,
+                const struct wire_part *part, uint32_t n, uint64_t user);
+/* When to call wire_take next (NS_NEVER: none moving): a transfer finishes
+ * then, or a flow of one does and others speed up (wire_take gives false). */
+ns_t wire_next(const struct wire *w);
+/* Takes one transfer that is finished at `now`, in order of finishing, then of
+ * start; false: none.  started: when it began; alone_s: what it would have
+ * taken with all links to itself (its busiest link or cap, plus latency). */
+struct wire_done {
+    uint64_t user;
+    ns_t started;
+    double alone_s;
+};
+bool wire_take(struct wire *w, ns_t now, struct wire_done *done);
+
+/* Seconds of posting on the engine's host for a transfer of that many
+ * descriptors (one thread, blocking; engine.md 5.3). */
+double wire_post_s(const struct wire_card *card, double descriptors);
+
+/* Busy share of the node's NICs in one direction: the time-integral of rate
+ * over nic_Bps divided by now, mean over NICs, in [0, 1].  now: not past
+ * wire_next. */
+double wire_util(const struct wire *w, uint32_t node, bool receive, ns_t now);
+/* Bytes asked = bytes delivered + bytes of flows still moving, and the shares
+ * are feasible and max-min fair.  ERR_SYSTEM; O(links + flows). */
+bool wire_check(const struct wire *w, struct err *e);
+
+#endif

@@ -1,0 +1,130 @@
+/* world_int - what world.c, engine.c, route.c and handover.c share: the state
+ * of one trial.  Not for callers. */
+#ifndef SIM_SERVE_WORLD_INT_H
+#define SIM_SERVE_WORLD_INT_H
+
+#include "sim/des/batch_means.h"
+#include "sim/des/evq.h"
+#include "sim/des/hist.h"
+#include "sim/des/rng.h"
+#include "sim/serve/engine.h"
+#include "sim/serve/wire.h"
+#include "sim/serve/world.h"
+
+/* Slots of the event queue; engines follow.  At one moment engines come first,
+ * in the order of their ids, so that what ends now is over before anything new
+ * arrives; then wire, mail and client.  Nothing an engine does reaches another
+ * engine but through these three, so the order among engines cannot depend on
+ * how many events they took (quiet runs). */
+enum { SLOT_WIRE, SLOT_MAIL, SLOT_CLIENT, SLOT_ENGINES };
+
+enum { WORLD_BATCHES = 10 }; /* batches of the 95 % intervals */
+
+/* Preemptions with no token and no event but engines' own in between: far more
+ * than requests that could be preempted once. */
+enum { WORLD_THRASH = 100000 };
+
+#define WORLD_NOBODY UINT32_MAX
+
+struct world_req {
+    ns_t sent, first, last;
+    ns_t queued;      /* reached the engine that prefills it */
+    ns_t admitted;    /* first scheduled there */
+    ns_t prefilled;   /* prompt computed (P/D: reply leaves prefill) */
+    ns_t posted, received; /* KV READ, P/D only */
+    int32_t isl, osl;
+    uint32_t prefill, decode; /* engine ids, WORLD_NOBODY without P/D */
+    uint32_t pinned;  /* prefill side's handle while its blocks are held;
+                         WORLD_NOBODY: preempted with its last step in flight,
+                         nothing is left to fetch and decode prefills */
+    uint32_t loading; /* decode side's handle while its KV is on the way */
+    int32_t local;    /* tokens of it that decode had cached */
+    uint32_t next_free;
+    const uint64_t *text; /* prefix identity, as load_req */
+    uint32_t n_text;
+    int32_t text_tokens;
+    bool started; /* first token seen */
+    bool first_prompt; /* request 0 or a warm-up copy of it */
+};
+
+enum mail_kind { MAIL_DELIVER, MAIL_HANDOVER, MAIL_POST, MAIL_DONE };
+struct mail {
+    ns_t at;
+    uint64_t seq;
+    enum mail_kind kind;
+    uint32_t req;
+};
+
+struct world_batch { /* one batch of the confidence intervals */
+    ns_t since;
+    int64_t tokens, done;
+};
+
+struct world {
+    const struct world_ask *ask;
+    const struct plant *plant;
+    struct arena *arena;
+    struct evq *q;
+    struct engine *engine;
+    uint32_t n_engines;
+    uint32_t first[PLANT_POOLS]; /* engine id where a pool begins */
+
+    struct load *load;
+    struct load_req next; /* the next one planned */
+    bool have_next;
+    int64_t slots; /* free client slots; INT64_MAX without a semaphore */
+    int64_t sent, done, warmup_left;
+    bool measuring;
+
+    struct world_req *req;
+    uint32_t n_req, cap_req, free_req;
+
+    struct mail *mail; /* binary heap by (at, seq) */
+    uint32_t n_mail, cap_mail;
+    uint64_t mail_seq;
+
+    struct wire *wire;
+    struct rng route_rng;
+    uint32_t round_robin[PLANT_POOLS];
+    struct sched_seg *seg; /* scratch */
+    uint32_t cap_seg;
+    uint64_t own_texts; /* prompt tails that nobody shares, so far */
+
+    /* itl, ttft and e2e collect one batch; *_all the run */
+    struct hist itl, ttft, e2e, itl_all, ttft_all, e2e_all, tpot, transfer;
+    struct batch_means ci[5];
+    struct world_batch batch;
+    int64_t batch_size;
+    ns_t start, last_token;
+    int64_t output_tokens, input_tokens, events;
+    int64_t thrash; /* preemptions since anything else happened */
+    double inflight_area;
+    ns_t inflight_at;
+    int64_t inflight;
+    double part[6]; /* sums of TTFT pieces, ns */
+    bool failed;
+    struct err err;
+};
+
+/* world.c */
+void world_first_token(struct world *w, struct world_req *r, ns_t now);
+void world_fail(struct world *w, enum err_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void world_mail(struct world *w, ns_t at, enum mail_kind kind, uint32_t req);
+
+/* route.c */
+void route_deliver(struct world *w, uint32_t req, ns_t now);
+/* Records the engine's gauges as of now, for the scrapes between changes. */
+void route_gauge(struct world *w, struct engine *g, ns_t now);
+
+/* handover.c: the P/D path of a request */
+void handover_prefilled(struct world *w, uint32_t req, uint32_t pinned,
+                        ns_t now);
+void handover_arrive(struct world *w, uint32_t req, ns_t now);
+/* Posts the READs of a batch whose launch begins at t; returns host time. */
+ns_t handover_post(struct world *w, struct engine *g,
+                   const struct sched_batch *b, ns_t t);
+void handover_start(struct world *w, uint32_t req, ns_t now);
+void handover_wire(struct world *w, ns_t now);
+
+#endif

@@ -1,0 +1,13 @@
+#!/bin/bash
+# Every header compiles alone, by both compilers.  headers.sh COMPILER...
+# CPPFLAGS and WARN come from the Makefile.
+set -u
+bad=0
+while read -r h; do
+    for cc in "$@"; do
+        # A header of tests may hold functions that only some tests use.
+        $cc -fsyntax-only $CPPFLAGS $WARN -Wno-unused-function \
+            -include "$h" -x c /dev/null || { bad=1; echo "$h: not by $cc"; }
+    done
+done < <(find sim calibrate tools tests -name '*.h' | sort)
+exit $bad
