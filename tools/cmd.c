@@ -287,7 +287,9 @@ bool cmd_scenario(struct cmd_session *s, const char *path,
                                .store = &s->db};
     if (!scenario_load(&ask, s->a, out, e))
         return false;
-    out->own.store = s->store_name;
+    /* its name says what was imported; where it lies is this machine's */
+    const char *slash = strrchr(s->store_name, '/');
+    out->own.store = slash ? slash + 1 : s->store_name;
     return true;
 }
 

@@ -246,10 +246,11 @@ static void hold(struct fit_law *law, int c, double value)
 static struct fit_law begin_law(const struct link_row *r, size_t n)
 {
     struct fit_law law = fit_guess(&batch_form);
-    bool many = false, fan = false, both = false;
-    double least = INFINITY, most = 0;
+    bool fan = false, both = false;
+    double least = INFINITY, most = 0, few = INFINITY, many = 0;
     for (size_t i = 0; i < n; i++) {
-        many = many || r[i].messages > 1;
+        few = fmin(few, r[i].messages);
+        many = fmax(many, r[i].messages);
         fan = fan || r[i].senders > 1;
         both = both || r[i].both;
         least = fmin(least, r[i].time_s);
@@ -258,7 +259,7 @@ static struct fit_law begin_law(const struct link_row *r, size_t n)
     law.coef[LATENCY] = 0.8 * least / US;
     law.coef[RAIL] = most / GBPS;
     law.coef[FLOW] = most / GBPS / 2;
-    if (!many)
+    if (few >= many) /* part of the latency, then */
         hold(&law, GAP, 0);
     if (!fan)
         hold(&law, INCAST, 1);

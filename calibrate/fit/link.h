@@ -3,7 +3,8 @@
  *   latency + max(n (gap + s / rail'), n / q s / flow)
  * rail' = rail x (several senders: incast / senders) x (busy both ways: both).
  * The knee is at gap x rail bytes: smaller messages are bound by their number.
- * A coefficient the rows do not move is held: gap without batches at 0, flow
+ * A coefficient the rows do not move is held: gap without batches of different
+ * length at 0, flow
  * where more queue pairs gain nothing at infinity, incast without fan-in and
  * both without two-way rows at 1.
  * link_load reads the columns op, devices_per_side, messages_per_batch,

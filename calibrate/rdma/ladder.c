@@ -16,6 +16,9 @@ enum {
     STEP = 4, /* between message sizes */
 };
 #define MOST_BYTES ((uint64_t)256 << 20) /* of a batch: larger shows nothing */
+/* A rung that needs more than that many of its shares of time for one
+ * repetition is left out: a slow path, or an emulated one. */
+#define LONGEST 10.0
 /* What the many-message rungs move a message: KV blocks of a layer are 8 to
  * 64 KiB; a MiB is past every adapter's knee. */
 #define BLOCK ((uint64_t)64 << 10)
@@ -148,6 +151,7 @@ struct climb {
     struct partner_lane *lane;
     size_t lanes;
     double *batch_s, *post_s;
+    double best_Bps; /* so far */
 };
 
 static struct feed_job job_of(const struct ladder_rung *r)
@@ -298,6 +302,20 @@ static bool open_lanes(struct climb *c, struct err *e)
     return true;
 }
 
+static bool is_too_long(const struct climb *c, const struct ladder_rung *r)
+{
+    double bytes = (double)r->bytes * r->messages * r->senders;
+    return c->best_Bps > 0 &&
+           bytes / c->best_Bps > LONGEST * c->ask->rung_s;
+}
+
+static void learn(struct climb *c, const struct ladder_row *row)
+{
+    const struct ladder_rung *r = &row->rung;
+    double bytes = (double)r->bytes * r->messages * r->senders;
+    c->best_Bps = fmax(c->best_Bps, bytes / row->p50_s);
+}
+
 static bool climb_all(struct climb *c, const struct ladder_ear *ear,
                       struct err *e)
 {
@@ -307,10 +325,13 @@ static bool climb_all(struct climb *c, const struct ladder_ear *ear,
         struct ladder_row row = {.rung = rung[i],
                                  .nic = c->p->mine[0].name,
                                  .gpu = c->lane[0].rail->on_gpu};
+        if (is_too_long(c, &row.rung))
+            continue;
         if (!climb_one(c, &row, e)) {
             partner_why(c->p, e);
             return err_in(e, "rung %zu of %zu", i + 1, n);
         }
+        learn(c, &row);
         if (!ear->told(ear->to, &row, i + 1, n, e))
             return false;
     }

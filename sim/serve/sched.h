@@ -200,11 +200,13 @@ void sched_update(struct sched *s, struct sched_batch *b,
 /* Quiet running.  out[0..n_out) are the batches in flight, oldest first, n_out
  * = 2 with asynchronous scheduling, 1 without (synchronous: the batch just
  * scheduled).  Returns for how many further rounds (update the oldest, then
- * schedule) every running request gets exactly one token and nothing is
- * admitted, ended, preempted or refused blocks, at most max; 0 when the next
- * round is not quiet, when batches are not uniform, or when prefix caching or
- * priority makes identity matter.  O(running) at worst, O(1) when asked again
- * in an unchanged state. */
+ * schedule) every running request gets exactly one token, none of them
+ * irregular, and nothing is admitted, ended, preempted or newly refused blocks
+ * (a head of the queue that is refused in every round stays in `failed`), at
+ * most max; perhaps fewer than there are, never more.  0 when the next round is
+ * not quiet, when batches are not uniform, or when prefix caching or priority
+ * makes identity matter.  O(running) at worst, O(rounds) where decodes are
+ * counted, O(1) when asked again in an unchanged state. */
 uint32_t sched_quiet(struct sched *s, struct sched_batch *const out[],
                      uint32_t n_out, uint32_t max);
 /* Advances n <= sched_quiet rounds: same state, batch numbers, contexts, block

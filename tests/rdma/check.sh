@@ -18,7 +18,10 @@ job() { # mode name
     done
     if [ "$status" != 0 ]; then
         echo "FAIL $2: exit status $status"
-        tail -n 40 "$work/job_$2"-?.log "$work/job_$2"-?.console
+        for log in "$work/job_$2"-?.log "$work/job_$2"-?.console; do
+            echo "$log:"
+            tail -n 40 "$log"
+        done
         bad=1
     fi
     echo "$2: $((SECONDS - started)) s"

@@ -19,7 +19,8 @@ program=${PROGRAM:-$top/build/tandem}
 export PATH=$PATH:/usr/sbin:/sbin
 
 programs="ip rdma tc"
-modules="virtio_pci virtio_net veth crc32_generic rdma_rxe sch_netem"
+modules="virtio_pci virtio_net veth crc32_generic rdma_rxe sch_netem
+    sch_prio cls_u32"
 # Quiet and quick to boot; `quiet` aside, each saves emulated time.
 cmdline="console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0
     selinux=0 apparmor=0 net.ifnames=0 random.trust_cpu=on cryptomgr.notests

@@ -3,7 +3,7 @@
 . ./lib.sh
 cable 0
 listen 7001 rxe1
-shape delay 1ms rate 40mbit limit 20000
+share delay 1ms rate 40mbit limit 20000
 wants 0 "WRITE batch" $T calibrate rdma --quiet --memory host --device rxe0 \
     --peer 10.77.0.2:7001 --csv /run/rows.csv --least 4k --most 64k --batch 8 \
     --queue-pairs 1 --seconds 0.05 --skip qps,both,fan,rails
@@ -34,12 +34,11 @@ for op in WRITE READ; do
         echo "$i,$op,$((70 * i)),$(((256 + 128 * (i % 3)) * K)),$S"
     done | play staggered-$op
 done
-# Acknowledgements and requests wait behind the other direction's bytes, so it
-# takes more of them to keep both ways busy.
-DEPTH=16
+# The two directions do not share; turning round takes longer with both busy.
+DEPTH=4
 for i in 1 2 3 4; do
     op=WRITE
     [ $((i % 2)) = 0 ] && op=READ
-    echo "$i,$op,$((40 * i)),$((1024 * K)),$S"
-done | play mixed
+    echo "$i,$op,$((40 * i)),$((512 * K)),$S"
+done | play both
 verdict

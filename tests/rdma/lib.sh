@@ -48,6 +48,18 @@ shape() { # arguments of netem
     for d in veth0 veth1; do tc qdisc replace dev $d root netem "$@"; done
 }
 
+# The same, but packets without payload (requests, acknowledgements) do not
+# stand behind the other direction's bytes: adapters schedule packet by packet.
+share() { # arguments of netem
+    for d in veth0 veth1; do
+        tc qdisc replace dev $d root handle 1: prio bands 2 \
+            priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1
+        tc filter add dev $d parent 1: protocol ip u32 \
+            match u16 0x0000 0xff00 at 2 flowid 1:1
+        tc qdisc add dev $d parent 1:2 netem "$@"
+    done
+}
+
 listen() { # port device...; its process is left in $listener
     "$T" calibrate rdma --listen --quiet --memory host --port "$1" \
         --device "$2" > /run/listen-$1.log 2>&1 &
