@@ -57,7 +57,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKG) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKG) 2>/dev/null)
 CPPFLAGS = -Ibuild -I. $(PKG_CFLAGS)
 # RDMA is built in where its header is; else `calibrate rdma` says it is absent.
-VERBS := $(shell echo '\#include <infiniband/verbs.h>' | $(CC) -E -x c - \
+VERBS := $(shell printf '\043include <infiniband/verbs.h>\n' | $(CC) -E -x c - \
            > /dev/null 2>&1 && echo -libverbs)
 LDLIBS = $(PKG_LIBS) $(VERBS) -lcsv -lm
 

@@ -4,9 +4,8 @@
  * rail' = rail x (several senders: incast / senders) x (busy both ways: both).
  * The knee is at gap x rail bytes: smaller messages are bound by their number.
  * A coefficient the rows do not move is held: gap without batches of different
- * length at 0, flow
- * where more queue pairs gain nothing at infinity, incast without fan-in and
- * both without two-way rows at 1.
+ * length at 0, flow where more queue pairs gain nothing at infinity, incast
+ * without fan-in and both without two-way rows at 1.
  * link_load reads the columns op, devices_per_side, messages_per_batch,
  * message_bytes, time_us_per_batch, and if there kind, nic, senders, both,
  * queue_pairs, post_us, memory.  Times are seconds, rates bytes per second. */

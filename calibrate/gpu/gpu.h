@@ -2,55 +2,63 @@
  * plug-in, or gpu_null, fills in, and one open device of it.
  * gpu_hip_open loads plug-ins until one finds a device; gpu_null_open has a law
  * instead of a device.  What is absent (library, driver, device) is ERR_ABSENT
- * with every place that was tried.  A device's functions come from one thread.
- * The plug-in's memory is released by gpu_hip_close. */
+ * and names every place that was tried; a device that fails later is ERR_SYSTEM
+ * with the runtime's own words.  A device's functions come from one thread.
+ * What open took, close gives back. */
 #ifndef CALIBRATE_GPU_GPU_H
 #define CALIBRATE_GPU_GPU_H
 
 #include "kernels/plugin.h"
-#include "sim/base/arena.h"
 #include "sim/base/err.h"
 
 struct gpu {
     const struct plugin *p;
     struct plugin_device *d;
     struct plugin_info info;
-    int devices;   /* that the plug-in's kernels run on */
-    void *library; /* NULL: gpu_null */
+    const char *why; /* the last failure's words */
+    int devices;     /* that the plug-in's kernels run on */
+    void *library;   /* NULL: gpu_null, or another's */
 };
 
-/* Turns a plug-in's result into an err: GPU_DO(g, e, launch, call) is false with
- * e set when the function fails. */
+/* Calls function with the device first and `why` last; false: *e is set. */
 #define GPU_DO(g, e, function, ...)                                            \
-    gpu_hip_told((g), #function,                                               \
-                 (g)->p->function((g)->d, __VA_ARGS__, &(const char *){NULL}), \
-                 (e))
+    gpu_told((g), #function,                                                   \
+             (g)->p->function((g)->d, __VA_ARGS__, &(g)->why), (e))
+#define GPU_DO0(g, e, function)                                                \
+    gpu_told((g), #function, (g)->p->function((g)->d, &(g)->why), (e))
 
-/* path NULL: every hip-*.so in the folders, in order; folders ends with NULL. */
+static inline bool gpu_told(const struct gpu *g, const char *what, int rc,
+                            struct err *e)
+{
+    return rc == 0 || err_set(e, ERR_SYSTEM, "%s: %s: %s", g->info.name, what,
+                              g->why ? g->why : "no reason given");
+}
+
+/* path: one plug-in; NULL: every hip-*.so in the folders (NULL at the end). */
 bool gpu_hip_open(struct gpu *g, const char *path, const char *const *folders,
                   struct err *e);
-/* Another device of the same plug-in. */
+/* Device `index` of g's plug-in, which stays g's to close last. */
 bool gpu_hip_another(const struct gpu *g, int index, struct gpu *other,
                      struct err *e);
 void gpu_hip_close(struct gpu *g);
 
-/* A device of gpu_null: `seed` of its noise, `noise` its relative deviation;
- * `wrong` an operation whose results are false, CALL_N: none. */
+/* gpu_null: a device whose every call takes the seconds of a known law. */
 struct gpu_null_ask {
     uint64_t seed;
-    double noise;
-    enum call_op wrong;
-    int fail_after; /* launches until the device is lost; 0: never */
+    double noise;       /* relative deviation of a sample */
+    enum call_op wrong; /* its results are false; CALL_N: none's */
+    long fail_after;    /* launches until the device is lost; 0: never */
 };
 void gpu_null_open(struct gpu *g, const struct gpu_null_ask *ask);
 void gpu_null_close(struct gpu *g);
 
-/* The law: seconds of one call, and its constants by name. */
-double gpu_null_law(const struct call *c);
+/* The law's constants: by operator, variant and coefficient of the form that a
+ * fit takes; op NULL ends. */
 struct gpu_null_constant {
     const char *op, *variant, *name;
     double value;
 };
-extern const struct gpu_null_constant gpu_null_constants[]; /* op NULL ends */
+extern const struct gpu_null_constant gpu_null_constants[];
+double gpu_null_seconds(const struct call *c);
 
 #endif
