@@ -9,9 +9,10 @@
  *              instead of 64 (the scheme of vLLM's and AITER's quick reduce)
  *
  * Blocks meet block by block: block i of a rank waits only for the blocks i of
- * the others, by a word that each writes into the others' memory.  Words hold
- * 3 round + stage, so they never need clearing.  As vLLM's custom all-reduce
- * (csrc/custom_all_reduce.cuh), of which it is a fresh telling. */
+ * the others, by a word that each writes into the others' memory.  Words grow
+ * from launch to launch, so they never need clearing; a block counts its own
+ * launches, so that a graph can be replayed.  The scheme is that of vLLM's custom
+ * all-reduce (csrc/custom_all_reduce.cuh). */
 #include "kernels/device.h"
 
 namespace
@@ -21,18 +22,28 @@ enum { THREADS = 512, EACH = 8 /* numbers of 16 bytes */, GROUP = 32 };
 
 struct who {
     int rank, block, blocks;
+    uint32_t round;
 };
 
 DEVICE_FN who me(const call_reduce &r)
 {
-    return {r.local ? (int)blockIdx.y : r.rank, (int)blockIdx.x,
-            (int)gridDim.x};
+    who w = {r.local ? (int)blockIdx.y : r.rank, (int)blockIdx.x,
+             (int)gridDim.x, 0};
+    w.round = r.flags[w.rank][CALL_REDUCE_ROUNDS + w.block] + 1;
+    return w;
+}
+
+/* After the last meeting, when every thread has read its round. */
+DEVICE_FN void end(const call_reduce &r, who w)
+{
+    if (threadIdx.x == 0)
+        r.flags[w.rank][CALL_REDUCE_ROUNDS + w.block] = w.round;
 }
 
 /* All ranks' blocks of this number have come to meeting `stage` (0, 1, 2). */
 DEVICE_FN void meet(const call_reduce &r, who w, int stage)
 {
-    const uint32_t word = 3 * r.round + (uint32_t)stage;
+    const uint32_t word = w.round;
     const int t = (int)threadIdx.x;
     __threadfence_system();
     __syncthreads();
@@ -82,6 +93,7 @@ __global__ __launch_bounds__(THREADS) void reduce_one_shot(call_reduce r)
          i += (size_t)w.blocks * THREADS)
         ((uint4 *)r.y[w.rank])[i] = sum_of(r, i);
     meet(r, w, 1);
+    end(r, w);
 }
 
 __global__ __launch_bounds__(THREADS) void reduce_two_stage(call_reduce r)
@@ -101,6 +113,7 @@ __global__ __launch_bounds__(THREADS) void reduce_two_stage(call_reduce r)
                 ((const uint4 *)r.stage[from])[i];
         }
     meet(r, w, 2);
+    end(r, w);
 }
 
 /* ---- 4 bits ---- */
@@ -206,6 +219,7 @@ __global__ __launch_bounds__(THREADS) void reduce_int4(call_reduce r)
         }
     /* The next round's first meeting is what keeps stages from being written
      * while they are read: `out` is written after meeting 1 of that round. */
+    end(r, w);
 }
 
 const char *lacks(const struct call *c)

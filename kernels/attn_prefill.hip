@@ -5,9 +5,9 @@
  * their keys; the waves of a block are neighbours and share what the caches
  * hold.
  *
- * Hopper: a block takes 128 tokens of one head.  One warpgroup copies tiles of
- * 128 keys and of 128 values into two stages of shared memory; two warpgroups of
- * 64 tokens each multiply.  For tile i, with S the scores and P their weights:
+ * Hopper: a block takes 128 tokens of one head.  One warpgroup brings tiles of
+ * 128 keys and of 128 values into two stages of shared memory (FP8 ones through
+ * its registers, as bf16); two warpgroups of 64 tokens each multiply.  For tile i, with S the scores and P their weights:
  *
  *   S_i = Q K_i^T is started, then O += P_(i-1) V_(i-1); while the latter runs,
  *   S_i becomes P_i, and O is rescaled when both are done.
@@ -147,25 +147,85 @@ DEVICE_FN void copy_queries(unsigned char *to, const call_attn &a, int b,
     }
 }
 
+/* Where a tile comes from. */
+struct source {
+    const char *at; /* keys or values */
+    int key0, kv_len;
+};
+
+DEVICE_FN const char *row_of(const source &s, const attn_cache &c, int row)
+{
+    const int key = s.key0 + row;
+    const int page = c.table[min(key >> c.shift, c.last)];
+    return s.at + attn_offset(c, page, key);
+}
+
 /* A tile of keys or values: this thread's unit of every 16th row. */
 template <int D>
-DEVICE_FN void copy_tile(unsigned char *to, const char *from,
-                         const attn_cache &c, int key0, int kv_len)
+DEVICE_FN void copy_tile(unsigned char *to, const source &s,
+                         const attn_cache &c)
 {
     const int t = (int)threadIdx.x & (COPIERS - 1), u = t & 7;
 #pragma unroll
     for (int i = 0; i < TILE / 16; i++) {
-        const int row = (t >> 3) + 16 * i, key = key0 + row;
-        const int page = c.table[min(key >> c.shift, c.last)];
-        const char *p = from + attn_offset(c, page, key) + 16 * u;
+        const int row = (t >> 3) + 16 * i;
+        const char *p = row_of(s, c, row) + 16 * u;
 #pragma unroll
         for (int n = 0; n < D / 64; n++)
             hopper_copy(to + n * layout<D>::COLUMN + swizzled(row, u),
-                        p + 128 * n, key < kv_len);
+                        p + 128 * n, s.key0 + row < s.kv_len);
     }
 }
 
+/* Four FP8 numbers as bf16: their bits, put at the lower end of bf16's exponent,
+ * are the numbers times 2^-120, also the smallest. */
+DEVICE_FN uint2 widen(uint32_t v)
+{
+    const uint32_t up = 0x7b807b80u; /* 2^120 twice */
+    uint32_t r[2];
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        const uint32_t pair = i ? v >> 16 : v;
+        const uint32_t spread = (pair & 0xffu) | (pair & 0xff00u) << 8;
+        r[i] = (spread & 0x00800080u) << 8 | (spread & 0x007f007fu) << 4;
+#if DEVICE_EMU
+        r[i] = device_bf16x2(device_low(r[i]) * device_low(up),
+                             device_high(r[i]) * device_high(up));
+#else
+        asm("mul.bf16x2 %0, %0, %1;" : "+r"(r[i]) : "r"(up));
+#endif
+    }
+    return make_uint2(r[0], r[1]);
+}
+
+/* The same from an FP8 cache: all loads first, then eight numbers a unit. */
 template <int D>
+DEVICE_FN void widen_tile(unsigned char *to, const source &s,
+                          const attn_cache &c)
+{
+    const int t = (int)threadIdx.x & (COPIERS - 1), u = t & 7;
+    uint2 held[TILE / 16][D / 64];
+#pragma unroll
+    for (int i = 0; i < TILE / 16; i++) {
+        const int row = (t >> 3) + 16 * i;
+        const char *p = row_of(s, c, row) + 8 * u;
+#pragma unroll
+        for (int n = 0; n < D / 64; n++)
+            held[i][n] = s.key0 + row < s.kv_len ? *(const uint2 *)(p + 64 * n)
+                                                 : make_uint2(0, 0);
+    }
+#pragma unroll
+    for (int i = 0; i < TILE / 16; i++)
+#pragma unroll
+        for (int n = 0; n < D / 64; n++) {
+            const uint2 a = widen(held[i][n].x), b = widen(held[i][n].y);
+            *(uint4 *)(to + n * layout<D>::COLUMN +
+                       swizzled((t >> 3) + 16 * i, u)) =
+                make_uint4(a.x, a.y, b.x, b.y);
+        }
+}
+
+template <int D, int B>
 DEVICE_FN void copier(const call_attn &a, unsigned char *shared, range r, int b,
                       int head, int token0)
 {
@@ -179,9 +239,13 @@ DEVICE_FN void copier(const call_attn &a, unsigned char *shared, range r, int b,
         if (n >= STAGES)
             hopper_bar_wait(bar_of(bars, false, what, stage),
                             ((n >> 1) - 1) & 1);
-        copy_tile<D>(shared + L::KV + (2 * what + stage) * L::TILE_BYTES,
-                     what == KEYS ? c.k : c.v, c, (r.first + n) * TILE,
-                     a.kv_len);
+        unsigned char *to = shared + L::KV + (2 * what + stage) * L::TILE_BYTES;
+        const source s = {what == KEYS ? c.k : c.v, (r.first + n) * TILE,
+                          a.kv_len};
+        if (B == 1)
+            widen_tile<D>(to, s, c);
+        else
+            copy_tile<D>(to, s, c);
         hopper_copy_commit();
         if (i == 0)
             continue;
@@ -370,7 +434,7 @@ DEVICE_FN void multiplier(const call_attn &a, unsigned char *shared, range t,
 
 #endif /* DEVICE_HOPPER */
 
-template <int D>
+template <int D, int B>
 __global__ __launch_bounds__(HOPPER_THREADS, 1) void prefill_hopper(call_attn a)
 {
 #if DEVICE_HOPPER
@@ -385,10 +449,10 @@ __global__ __launch_bounds__(HOPPER_THREADS, 1) void prefill_hopper(call_attn a)
                             i < 4 ? READERS : COPIERS);
     __syncthreads();
     if (threadIdx.x < COPIERS) {
-        hopper_fewer<56>();
-        copier<D>(a, shared, r, b, head, token0);
+        hopper_fewer<B == 1 ? 80 : 56>();
+        copier<D, B>(a, shared, r, b, head, token0);
     } else {
-        hopper_more<224>();
+        hopper_more<B == 1 ? 216 : 224>();
         multiplier<D>(a, shared, r, b, head, token0);
     }
 #endif
@@ -398,7 +462,7 @@ __global__ __launch_bounds__(HOPPER_THREADS, 1) void prefill_hopper(call_attn a)
 
 bool by_hopper(const struct call *c)
 {
-    return !DEVICE_AMD && c->variant == 0 && c->attn.kv == CALL_BF16;
+    return !DEVICE_AMD && c->variant == 0;
 }
 
 const char *lacks(const struct call *c)
@@ -420,7 +484,8 @@ size_t work(const struct call *, int)
     return 0;
 }
 
-template <int D> hipError_t launch_hopper(const call_attn a, hipStream_t s)
+template <int D, int B>
+hipError_t launch_hopper(const call_attn a, hipStream_t s)
 {
 #if DEVICE_AMD
     (void)a;
@@ -429,11 +494,11 @@ template <int D> hipError_t launch_hopper(const call_attn a, hipStream_t s)
 #else
     const size_t bytes = layout<D>::TOTAL;
     const dim3 grid(a.heads, device_ceil(a.q_len, TILE), a.batch);
-    const hipError_t e = device_allow(prefill_hopper<D>, bytes);
+    const hipError_t e = device_allow(prefill_hopper<D, B>, bytes);
     if (e != hipSuccess)
         return e;
-    hipLaunchKernelGGL(prefill_hopper<D>, grid, dim3(HOPPER_THREADS), bytes, s,
-                       a);
+    hipLaunchKernelGGL((prefill_hopper<D, B>), grid, dim3(HOPPER_THREADS), bytes,
+                       s, a);
     return hipGetLastError();
 #endif
 }
@@ -441,9 +506,12 @@ template <int D> hipError_t launch_hopper(const call_attn a, hipStream_t s)
 hipError_t launch(const struct call *c, int, hipStream_t s)
 {
     const call_attn a = c->attn;
+    if (by_hopper(c) && a.kv == CALL_BF16)
+        return a.head_dim == 128 ? launch_hopper<128, 2>(a, s)
+                                 : launch_hopper<64, 2>(a, s);
     if (by_hopper(c))
-        return a.head_dim == 128 ? launch_hopper<128>(a, s)
-                                 : launch_hopper<64>(a, s);
+        return a.head_dim == 128 ? launch_hopper<128, 1>(a, s)
+                                 : launch_hopper<64, 1>(a, s);
     if (a.head_dim == 128 && a.kv == CALL_BF16)
         launch_portable<128, 2, 1>(a, s);
     else if (a.head_dim == 128)

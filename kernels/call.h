@@ -134,19 +134,23 @@ enum call_reduce_kind {
 };
 /* All-reduce, bf16, summed in f32.  One kernel on each rank; or, to check on
  * one device, all ranks in one launch (local = 1).  elements a multiple of
- * 256 * ranks.  flags: CALL_REDUCE_FLAGS zeroed words a rank; `round` counts
- * launches from 1. */
+ * 256 * ranks.  flags: CALL_REDUCE_FLAGS words a rank, zeroed before the first
+ * launch; all ranks launch the same calls in the same order. */
 struct call_reduce {
     enum call_reduce_kind kind;
     int ranks, rank, local;
     size_t elements;
-    uint32_t round;
     struct call_in x[CALL_RANKS];
     void *y[CALL_RANKS];
-    void *stage[CALL_RANKS]; /* call_reduce_stage bytes each */
+    void *stage[CALL_RANKS]; /* plugin.work bytes each */
     uint32_t *flags[CALL_RANKS];
 };
-enum { CALL_REDUCE_BLOCKS = 36, CALL_REDUCE_FLAGS = 3 * 36 * CALL_RANKS };
+enum {
+    CALL_REDUCE_BLOCKS = 36,
+    /* a word a meeting, block and rank, then each block's count of launches */
+    CALL_REDUCE_ROUNDS = 3 * CALL_REDUCE_BLOCKS * CALL_RANKS,
+    CALL_REDUCE_FLAGS = CALL_REDUCE_ROUNDS + CALL_REDUCE_BLOCKS,
+};
 
 struct call {
     enum call_op op;

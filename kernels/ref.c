@@ -1,13 +1,13 @@
-/* Slack is stated in units of the last place that a kernel keeps: 2^-8 of a bf16
- * result's size covers its rounding (2^-9) and as much again; errors of rounded
- * or shortened intermediate values grow with the root of the sum of squares of
- * the terms (`spread`), since they are as often up as down. */
+/* Slack: a bf16 result is rounded by up to 2^-8 of its size, and a quarter of
+ * that is left for everything before; errors of rounded or shortened values on
+ * the way grow with the root of the sum of squares of the terms, since they are
+ * as often up as down. */
 #include "kernels/ref.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define BF16_SLACK 0x1p-8
+#define BF16_SLACK 0x1.4p-8
 /* Hopper's FP8 products keep about 14 bits of their sums. */
 #define SUM_SLACK_FP8 0x1p-9
 #define SUM_SLACK_BF16 0x1p-12

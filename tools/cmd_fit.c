@@ -3,6 +3,7 @@
 #include "sim/base/file.h"
 #include "sim/base/must.h"
 #include "tools/cmd.h"
+#include "tools/tuning.h"
 
 #include <argp.h>
 #include <cjson/cJSON.h>
@@ -10,10 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { FIT_MANY = 32 };
 
 struct options {
     const char *gpu, *from, *store, *export, *json, *models, *date;
-    bool quiet;
+    const char *runs[FIT_MANY + 1], *hold[FIT_MANY + 1];
+    int n_runs, n_hold;
+    const char *steps, *stalls, *out;
+    bool quiet, cross;
 };
 
 struct told {
@@ -22,7 +29,8 @@ struct told {
     size_t n, cap;
 };
 
-enum { KEY_FROM = 256, KEY_STORE, KEY_EXPORT, KEY_JSON, KEY_MODELS, KEY_DATE };
+enum { KEY_FROM = 256, KEY_STORE, KEY_EXPORT, KEY_JSON, KEY_MODELS, KEY_DATE,
+       KEY_TUNE, KEY_STEPS, KEY_STALLS, KEY_HOLD, KEY_CROSS, KEY_OUT };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -49,12 +57,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_DATE:
         o->date = arg;
         return 0;
+    case KEY_TUNE:
+        if (o->n_runs == FIT_MANY)
+            argp_error(state, "too many tables");
+        o->runs[o->n_runs++] = arg;
+        return 0;
+    case KEY_HOLD:
+        if (o->n_hold == FIT_MANY)
+            argp_error(state, "too many --hold");
+        o->hold[o->n_hold++] = arg;
+        return 0;
+    case KEY_STEPS:
+        o->steps = arg;
+        return 0;
+    case KEY_STALLS:
+        o->stalls = arg;
+        return 0;
+    case KEY_CROSS:
+        o->cross = true;
+        return 0;
+    case KEY_OUT:
+        o->out = arg;
+        return 0;
     case 'q':
         o->quiet = true;
         return 0;
     case ARGP_KEY_END:
-        if (!o->gpu || !o->from)
-            argp_error(state, "--gpu and --from are needed");
+        if (!o->gpu || (!o->from && !o->n_runs))
+            argp_error(state, "--gpu and --from or --tune are needed");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -64,6 +94,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option rows[] = {
     {"gpu", 'g', "NAME", 0, "GPU card the tables belong to", 0},
     {"from", KEY_FROM, "DIR", 0, "folder of operator tables", 0},
+    {"tune", KEY_TUNE, "RUNS.csv", 0,
+     "table of measured runs that engine parameters are fitted to (again for "
+     "more)", 1},
+    {"steps", KEY_STEPS, "FILE", 0, "step log of some of those runs", 1},
+    {"stalls", KEY_STALLS, "FILE", 0, "intervals of the log to leave out", 1},
+    {"cross-validate", KEY_CROSS, NULL, 0,
+     "predict each (model, TP, lengths) from the others", 1},
+    {"hold", KEY_HOLD, "NAME=V", 0, "do not fit an engine parameter", 1},
+    {"out", KEY_OUT, "FILE", 0, "every residual as CSV", 1},
     {"store", KEY_STORE, "FILE", 0, "store to write (none: memory only)", 0},
     {"export", KEY_EXPORT, "FILE", 0, "write the GPU's fits as SQL text", 0},
     {"json", KEY_JSON, "FILE", 0, "write the fits as JSON", 0},
@@ -173,6 +212,24 @@ static bool write_sql(const char *path, struct db *d, const char *gpu,
     return ok;
 }
 
+static bool tune(const struct options *o, struct told *t, struct db *d,
+                 struct err *e)
+{
+    struct fit fit;
+    struct tuning_ask ask = {
+        .data = {.gpu = o->gpu, .runs = o->runs, .steps = o->steps,
+                 .stalls = o->stalls, .models = o->models, .store = d,
+                 .workers = (int)sysconf(_SC_NPROCESSORS_ONLN)},
+        .date = o->date, .hold = o->hold, .out = o->out,
+        .cross_validate = o->cross, .quiet = o->quiet};
+    if (!o->n_runs)
+        return true;
+    if (!tuning_run(&ask, t->a, &fit, e) || !costs_save(d, &fit, e))
+        return false;
+    tell(t, &fit);
+    return true;
+}
+
 static bool work(const struct options *o, struct told *t, struct err *e)
 {
     struct gpu_card card;
@@ -185,7 +242,8 @@ static bool work(const struct options *o, struct told *t, struct err *e)
         .to = t,
     };
     bool ok = card_gpu(o->models, o->gpu, t->a, &card, e) &&
-              db_open(&d, o->store, e) && study_all(&ask, &d, e) &&
+              db_open(&d, o->store, e) &&
+              (!o->from || study_all(&ask, &d, e)) && tune(o, t, &d, e) &&
               write_sql(o->export, &d, o->gpu, e) &&
               write_json(o->json, t, e);
     db_close(&d);

@@ -21,6 +21,7 @@ struct replay {
     struct contend_plan all;
     struct outcome *out; /* a transfer each */
     size_t n;
+    const struct wire *wire; /* at the end of it all */
 };
 
 static struct outcome *find(struct replay *r, const struct contend_move *m)
@@ -94,17 +95,39 @@ static bool predict(struct replay *r, const struct wire_card *card,
                               .bytes = (int64_t)m->bytes};
         ns_t at = units_ns(m->start_s);
         run_to(r, w, at);
-        wire_start(w, at, read ? WIRE_READ : WIRE_WRITE, &p, 1, i);
+        const struct wire_ask ask = {.op = read ? WIRE_READ : WIRE_WRITE,
+                                     .part = &p,
+                                     .n = 1,
+                                     .message_bytes = (double)m->message_bytes,
+                                     .user = i};
+        wire_begin(w, at, &ask);
         if (!wire_check(w, e))
             return false;
     }
     run_to(r, w, NS_NEVER - 1);
+    r->wire = w;
     return true;
 }
 
 static double error_of(const struct outcome *o)
 {
     return o->predicted_s / o->measured_s - 1;
+}
+
+/* Where transfers waited: the links that held some of them back. */
+static void say_links(const struct replay *r)
+{
+    double end_s = 0;
+    for (size_t i = 0; i < r->n; i++)
+        end_s = fmax(end_s, r->out[i].move->start_s + r->out[i].predicted_s);
+    for (uint32_t l = 0; l < wire_links(r->wire); l++) {
+        struct wire_link_seen x = wire_link_seen(r->wire, l, units_ns(end_s));
+        if (x.waited_s > 0)
+            printf("waited for %s %u of %s: %.2f ms in all, busy %.0f %%\n",
+                   wire_kind_name(x.kind), x.unit,
+                   x.node ? "the peer" : "this end", x.waited_s * 1e3,
+                   100 * x.busy);
+    }
 }
 
 static void say(const struct replay *r)
@@ -121,6 +144,7 @@ static void say(const struct replay *r)
                o->measured_s * 1e3, o->spread_s * 1e3, o->predicted_s * 1e3,
                o->alone_s * 1e3, 100 * error_of(o));
     }
+    say_links(r);
 }
 
 static bool write_json(const struct replay *r, const struct cmd_common *c,

@@ -6,7 +6,7 @@
 #ifndef SIM_COST_FORM_H
 #define SIM_COST_FORM_H
 
-enum { FORM_COEF = 16, FORM_FEATURE = 8 };
+enum { FORM_COEF = 40, FORM_FEATURE = 8 };
 
 struct form {
     const char *name;

@@ -7,6 +7,7 @@
 
 #include "sim/base/must.h"
 #include "sim/cost/form.h"
+#include "sim/cost/tuned.h"
 
 #include <math.h>
 #include <string.h>
@@ -158,12 +159,20 @@ bool op_time(const struct op_costs *t, const struct op_call *c, double *seconds,
         return err_set(e, ERR_ABSENT, "no fit for %s/%s on %s", o->name,
                        variant, t->gpu->name);
     double x[OP_FEATURE] = {0}, coef[FORM_COEF];
-    op_features(c, x);
+    struct op_call call = *c;
+    if (t->tuned && call.kind == OP_MOE)
+        call.active = tuned_active(t->tuned, c);
+    op_features(&call, x);
     if (!fits_form(b.fit, o, e) || !coefs(t, c, &b, coef, e))
         return false;
     b.law = strcmp(b.fit->basis, "law") == 0;
     b.extrapolated = outside(b.fit, o, x);
-    *seconds = form_find(b.fit->form)->value(coef, x);
+    const struct form *form = form_find(b.fit->form);
+    if (t->tuned)
+        tuned_coefs(t->tuned, c, form->coef, form->n_coef, coef);
+    *seconds = form->value(coef, x);
+    if (t->tuned)
+        *seconds = tuned_time(t->tuned, c, *seconds);
     *basis = b;
     return true;
 }

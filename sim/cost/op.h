@@ -79,6 +79,9 @@ struct op_costs { /* what op_time reads */
     const struct costs *own;
     const struct gpu_card *donor_gpu; /* NULL when none is needed */
     const struct costs *donor;
+    /* what whole engines add (tuned.h); NULL: price_new takes it from the
+     * store, op_time alone adds nothing */
+    const struct tuned *tuned;
 };
 
 /* One kind of operator: sim/cost/op_X.c ends with `const struct op op_X`, and

@@ -3,7 +3,8 @@
  *   + rows(requests)              LM head, gather of logits, sampling
  *   + decode(ones, ctx, win)      one-token requests, full and sliding layers
  *   + floor + sum chunk(new, past)
- *   + what the host's launches take beyond all that, outside full graphs.
+ *   + what the host's launches take beyond all that, outside full graphs
+ *   + idle(requests)              between two steps.
  * Every term is an integer number of picoseconds from a table, so price_step,
  * price_parts and price_decode agree to the last digit whatever the grouping.
  * op_time is called while the tables are built and never after. */
@@ -17,6 +18,7 @@
 #include "sim/cost/price_basis.h"
 #include "sim/cost/price_curve.h"
 #include "sim/cost/shape.h"
+#include "sim/cost/tuned.h"
 
 static const char *const part_names[PART_N] = {
     [PART_LINEAR] = "linear",
@@ -72,6 +74,8 @@ struct price {
     struct price_surface pre[2];
     int64_t launch[MODES][2][2]; /* mode, decodes, chunks */
     struct price_host *host;     /* by requests */
+    int64_t *idle;               /* by requests: between two steps */
+    struct tuned tuned;
     struct price_basis basis;
 };
 
@@ -158,8 +162,9 @@ int64_t price_parts(const struct price *p, const struct price_shape *s,
         part[PART_ATTN_PREFILL] = chunk_attention(p, s);
     sum += part[PART_ATTN_DECODE] + part[PART_ATTN_PREFILL];
     int64_t floor = p->launch[mode][s->ones > 0][s->n_chunk > 0];
+    part[PART_LAUNCH] = p->idle[s->reqs];
     if (sum < floor)
-        part[PART_LAUNCH] = floor - sum;
+        part[PART_LAUNCH] += floor - sum;
     return sum + part[PART_LAUNCH];
 }
 
@@ -229,6 +234,11 @@ struct price_host price_hosts(const struct price *p, uint32_t reqs,
 const struct price_basis *price_basis(const struct price *p)
 {
     return &p->basis;
+}
+
+const struct tuned *price_tuned(const struct price *p)
+{
+    return &p->tuned;
 }
 
 /* ---- building ---- */
@@ -363,6 +373,16 @@ static bool build_curves(struct build *b)
     return true;
 }
 
+static void build_idle(struct build *b)
+{
+    struct price *p = b->p;
+    const double *v = b->ask->costs->tuned->v;
+    p->idle = ARENA_ARRAY(b->a, int64_t, (size_t)p->max_seqs + 1);
+    for (int32_t x = 0; x <= p->max_seqs; x++)
+        p->idle[x] = price_curve_ps(
+            1e-6 * (v[TUNED_STEP_US] + v[TUNED_STEP_REQUEST_US] * x));
+}
+
 static bool build_attention(struct build *b)
 {
     struct price *p = b->p;
@@ -419,8 +439,8 @@ static void build_decodes(struct build *b)
         enum price_mode mode;
         price_padded(p, n, true, &mode);
         p->decode[n].base = token_time(p, n, mode, part)
-                          + row_time(p, (uint32_t)n, part);
-        p->decode[n].floor = p->launch[mode][1][0];
+                          + row_time(p, (uint32_t)n, part) + p->idle[n];
+        p->decode[n].floor = p->launch[mode][1][0] + p->idle[n];
     }
 }
 
@@ -442,10 +462,15 @@ static bool check(const struct price_ask *q, struct err *e)
     return true;
 }
 
-const struct price *price_new(const struct price_ask *ask, struct arena *a,
+const struct price *price_new(const struct price_ask *asked, struct arena *a,
                               struct err *e)
 {
     struct price *p = ARENA_NEW(a, struct price);
+    struct op_costs costs = *asked->costs;
+    struct price_ask with = *asked, *ask = &with;
+    p->tuned = costs.tuned ? *costs.tuned : tuned_of(&costs);
+    costs.tuned = &p->tuned;
+    with.costs = &costs;
     struct build b = {.ask = ask, .p = p, .a = a, .e = e};
     p->shape = (struct shape_ask){
         .llm = ask->llm,
@@ -459,6 +484,7 @@ const struct price *price_new(const struct price_ask *ask, struct arena *a,
     bool ok = check(ask, e) && shape_check(&p->shape, e);
     if (ok) {
         build_sizes(&b);
+        build_idle(&b);
         ok = build_graphs(&b, PRICE_FULL) && build_graphs(&b, PRICE_PIECEWISE)
           && build_curves(&b) && build_attention(&b) && build_launches(&b);
     }

@@ -95,5 +95,7 @@ struct price_basis {
                           decode step at 32 requests; NAN: none fitted */
 };
 const struct price_basis *price_basis(const struct price *p);
+/* The engine parameters in them (tuned.h). */
+const struct tuned *price_tuned(const struct price *p);
 
 #endif

@@ -356,7 +356,7 @@ void shape_chunk(const struct shape_ask *s, double tokens, double past,
 /* Kernels behind one call of each kind: GEMM epilogues are fused; decode
  * attention splits the context and combines (2); MoE is top-k, sort and align
  * (3), two grouped GEMMs, activation, reduction (vLLM fused_moe). */
-static double kernels_of(enum op_kind k)
+double shape_kernels_of(enum op_kind k)
 {
     switch (k) {
     case OP_GEMM:
@@ -383,7 +383,7 @@ double shape_kernels(const struct shape_ops *o)
 {
     double n = 0;
     for (int i = 0; i < o->n; i++)
-        n += o->op[i].count * kernels_of(o->op[i].call.kind);
+        n += o->op[i].count * shape_kernels_of(o->op[i].call.kind);
     return n;
 }
 

@@ -46,6 +46,8 @@ void shape_decode(const struct shape_ask *s, double seqs, double ctx,
 void shape_chunk(const struct shape_ask *s, double tokens, double past,
                  struct shape_ops *o);
 
+/* Kernels behind one call of a kind. */
+double shape_kernels_of(enum op_kind k);
 /* Kernels a list launches one by one (graphs apart). */
 double shape_kernels(const struct shape_ops *o);
 /* Host launches of a step's token list in a mode: pieces of a captured graph

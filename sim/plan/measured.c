@@ -3,6 +3,7 @@
 #include "sim/base/csv.h"
 #include "sim/base/json.h"
 #include "sim/base/str.h"
+#include "sim/load/length.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -141,6 +142,8 @@ static bool engine_json(struct measured_reader *r, cJSON *o)
     const char *size = strstr(field(r, "cudagraph"), "2048");
     if (size)
         cJSON_AddNumberToObject(o, "cudagraph_max", 2048);
+    if (given(r, "kv_connector"))
+        cJSON_AddStringToObject(o, "kv_connector", field(r, "kv_connector"));
     if (strstr(field(r, "other_flags"), "--enforce-eager"))
         cJSON_AddTrueToObject(o, "enforce_eager");
     return true;
@@ -258,6 +261,8 @@ static bool row_json(struct measured_reader *r, struct measured_row *row,
 {
     const char *card = model_card(r, field(r, "model"));
     double per = 8, gpus = 1;
+    if (given(r, "engine") && strncasecmp(field(r, "engine"), "vllm", 4) != 0)
+        return refuse(r, "only vLLM is modelled");
     if (!card)
         return refuse(r, "no card for this model");
     const char *t = topology_name(r);
@@ -297,6 +302,18 @@ static bool uncalibrated(const struct plant *p)
     return false;
 }
 
+/* From the client's send to the engine's queue: parsing, tokenising, one
+ * process for all of it. */
+static void front(struct measured_row *row, const struct tuned *t)
+{
+    int64_t lo, hi;
+    length_bounds(&row->s->load.isl, &lo, &hi);
+    double mean = (double)(lo + hi) / 2;
+    if (!row->in_process)
+        row->plant.router.hop_s += 1e-6 * (t->v[TUNED_FRONT_US]
+                                           + t->v[TUNED_FRONT_TOKEN_US] * mean);
+}
+
 static bool row_plant(struct measured_reader *r, struct measured_row *row,
                       const char *text)
 {
@@ -310,6 +327,7 @@ static bool row_plant(struct measured_reader *r, struct measured_row *row,
                            &row->plant, &e))
         return refuse(r, e.text);
     row->s = s;
+    front(row, price_tuned(row->plant.pool[0].price));
     row->status = uncalibrated(&row->plant) ? MEASURED_UNCALIBRATED
                                             : MEASURED_OK;
     return true;
@@ -323,6 +341,12 @@ static void read_row(struct measured_reader *r, struct measured_row *row)
         .model = arena_str(r->a, field(r, "model")),
         .topology = arena_str(r->a, field(r, "topology")),
         .status = MEASURED_UNSUPPORTED};
+    row->tp = (int)count(r, strcmp(row->topology, "pd") ? "agg_tp" : "d_tp");
+    row->weight = count(r, "weight");
+    row->in_process = strcmp(field(r, "client"), "in-process") == 0;
+    number(r, "isl", &row->isl);
+    number(r, "osl", &row->osl);
+    number(r, "concurrency", &row->concurrency);
     r->note.n = 0;
     for (int i = 0; i < MEASURED_METRICS; i++) {
         row->metric[i].name = metric_names[i];
@@ -372,6 +396,23 @@ bool measured_read(const struct measured_ask *ask, struct arena *a,
     return ok;
 }
 
+bool measured_try(const struct measured_row *r, const struct tuned *t,
+                  struct arena *a, struct measured_row *out, struct err *e)
+{
+    struct scenario *s = ARENA_NEW(a, struct scenario);
+    *s = *r->s;
+    s->costs.tuned = t;
+    *out = *r;
+    out->s = s;
+    if (!scenario_plant(s, &s->topology, scenario_plant_cache(s, a),
+                        &out->plant, e))
+        return false;
+    front(out, t);
+    struct world_ask ask = {.plant = &out->plant, .load = &s->load,
+                            .seed = s->seed};
+    return world_run(&ask, a, &out->out, e);
+}
+
 void measured_run(struct measured_row *r, struct arena *a)
 {
     struct err e = {0};
@@ -382,5 +423,6 @@ void measured_run(struct measured_row *r, struct arena *a)
     if (world_run(&ask, a, &r->out, &e))
         return;
     r->status = MEASURED_UNSUPPORTED;
-    r->note = strdup(e.text);
+    snprintf(r->refused, sizeof r->refused, "%.255s", e.text);
+    r->note = r->refused;
 }

@@ -6,6 +6,7 @@
 #ifndef SIM_PLAN_MEASURED_H
 #define SIM_PLAN_MEASURED_H
 
+#include "sim/cost/tuned.h"
 #include "sim/plan/scenario.h"
 #include "sim/serve/world.h"
 
@@ -27,8 +28,13 @@ struct measured_row {
     const char *run_id, *gpu, *model, *topology;
     enum measured_status status;
     const char *note;
+    char refused[256]; /* note of a row that measured_run refused */
     const struct scenario *s; /* NULL when unsupported */
     struct plant plant;
+    int tp;
+    double isl, osl, concurrency; /* as published, for grouping */
+    double weight;   /* column "weight", 1 where none: doubt in the row */
+    bool in_process; /* no HTTP in front: the front end's time is not there */
     struct measured_metric metric[MEASURED_METRICS];
     struct outcome out; /* filled by measured_run */
 };
@@ -43,6 +49,10 @@ bool measured_read(const struct measured_ask *ask, struct arena *a,
                    struct measured_row **rows, size_t *n, struct err *e);
 /* Simulates a row that is not unsupported; a refusal makes it so. */
 void measured_run(struct measured_row *r, struct arena *a);
+/* The same row run with other engine parameters: a copy whose plant and outcome
+ * lie in `a`.  false: it cannot be run so. */
+bool measured_try(const struct measured_row *r, const struct tuned *t,
+                  struct arena *a, struct measured_row *out, struct err *e);
 /* What tandem says for metric i; NAN when it has no such figure. */
 double measured_predicted(const struct measured_row *r, int i);
 

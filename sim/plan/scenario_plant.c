@@ -17,6 +17,7 @@ enum { BIG_TOKENS = 8192, BIG_SEQS = 1024, SMALL_TOKENS = 2048,
 enum { BLOCK = 16, BLOCK_AITER_UNIFIED = 64 }; /* engine.md 3.11 */
 enum { ENGINE_AITER_UNIFIED = 2 };             /* scenario_rows: attention */
 enum { CONNECTOR_BY_ROLE, CONNECTOR_NIXL, CONNECTOR_DECODE_BENCH };
+enum { KV_FP8 = 1 }; /* scenario_rows: kv_cache_dtype */
 
 struct scenario_compiled {
     struct scenario_pool key;
@@ -43,18 +44,6 @@ static int32_t pick(int64_t given, int64_t dflt)
     return (int32_t)(given == JSON_NOINT ? dflt : given);
 }
 
-/* Blocks one request of `tokens` holds over all KV groups. */
-static int64_t request_blocks(const struct sched_opt *o, int64_t tokens)
-{
-    int64_t n = 0, bs = o->block_size;
-    for (int g = 0; g < o->n_groups; g++) {
-        int64_t all = (tokens + bs - 1) / bs;
-        int64_t cap = o->window[g] ? (o->window[g] + bs - 1) / bs + 1 : all;
-        n += all < cap ? all : cap;
-    }
-    return n;
-}
-
 static void plant_options(const struct scenario *s,
                           const struct scenario_engine *g, enum pool_role role,
                           struct sched_opt *o)
@@ -76,6 +65,10 @@ static void plant_options(const struct scenario *s,
                        ? SCHED_DECODE_BENCH
                    : role != ROLE_AGGREGATED ? SCHED_NIXL
                                              : SCHED_NO_CONNECTOR;
+    /* a prompt must fit a step; the default then does (engine/arg_utils.py) */
+    if (!o->enable_chunked_prefill && g->max_num_batched_tokens == JSON_NOINT
+        && o->max_num_batched_tokens < o->max_model_len)
+        o->max_num_batched_tokens = o->max_model_len;
     int64_t room = (int64_t)o->max_num_seqs * o->max_model_len;
     if (o->max_num_batched_tokens > room)
         o->max_num_batched_tokens = (int32_t)room;
@@ -100,7 +93,7 @@ static bool plant_memory(const struct scenario *s,
         .block_size = o->block_size,
         .max_num_seqs = o->max_num_seqs,
         .sampler_copies = p->sampler_copies,
-        .kv = g->kv_cache_dtype == 1 ? DT_FP8 : DT_BF16,
+        .kv = g->kv_cache_dtype == KV_FP8 ? DT_FP8 : DT_BF16,
         .hybrid = s->llm.window > 0
                && (o->connector == SCHED_NO_CONNECTOR
                    || p->hybrid_with_connector),
@@ -119,16 +112,16 @@ static bool plant_memory(const struct scenario *s,
         pool->kv_layers[i] = m->layers_per_group;
     }
     int64_t usable = o->num_blocks - 1;
-    if (request_blocks(o, o->max_model_len) <= usable)
+    if (plant_blocks(o, o->max_model_len) <= usable)
         return true;
     if (g->max_model_len != JSON_NOINT)
         return err_set(e, ERR_INPUT, "max_model_len %d needs %lld KV blocks, "
                        "%.1f GiB of KV cache hold %lld", o->max_model_len,
-                       (long long)request_blocks(o, o->max_model_len),
+                       (long long)plant_blocks(o, o->max_model_len),
                        m->kv / (1024.0 * 1024 * 1024), (long long)usable);
     /* as vLLM's --max-model-len auto: what the pool holds */
     while (o->max_model_len > o->block_size
-           && request_blocks(o, o->max_model_len) > usable)
+           && plant_blocks(o, o->max_model_len) > usable)
         o->max_model_len -= o->block_size;
     return true;
 }
@@ -148,7 +141,7 @@ static bool plant_price(const struct scenario *s,
         .llm = &s->llm,
         .costs = &s->costs,
         .tp = pool->tp,
-        .kv = g->kv_cache_dtype == 1 ? DT_FP8 : DT_BF16,
+        .kv = g->kv_cache_dtype == KV_FP8 ? DT_FP8 : DT_BF16,
         .max_num_batched_tokens = o->max_num_batched_tokens,
         .max_num_seqs = o->max_num_seqs,
         .max_model_len = o->max_model_len,
@@ -177,8 +170,15 @@ static bool plant_compile(const struct scenario *s,
         && key->role == ROLE_AGGREGATED)
         return err_set(e, ERR_INPUT, "engine.kv_connector: \"nixl\" needs a "
                        "prefill and a decode pool");
-    return plant_memory(s, &key->engine, &p, pool, e)
-        && plant_price(s, &key->engine, &p, a, pool, e);
+    if (!plant_memory(s, &key->engine, &p, pool, e))
+        return false;
+    const struct sched_opt *o = &pool->sched;
+    if (!o->enable_chunked_prefill
+        && o->max_num_batched_tokens < o->max_model_len)
+        return err_set(e, ERR_INPUT, "engine.max_num_batched_tokens: without "
+                       "chunked prefill at least max_model_len %d, got %d",
+                       o->max_model_len, o->max_num_batched_tokens);
+    return plant_price(s, &key->engine, &p, a, pool, e);
 }
 
 static bool plant_same(const struct scenario_pool *a,
@@ -211,14 +211,27 @@ static bool plant_pool(const struct scenario *s, const struct scenario_pool *p,
 
 /* What the profile and the back end cannot serve (engine.md 5.6). */
 static bool plant_pair(const struct scenario *s,
-                       const struct scenario_topology *t, struct err *e)
+                       const struct scenario_topology *t,
+                       const struct plant *plant, struct err *e)
 {
     int p = t->pool[0].tp, d = t->pool[1].tp, kv = s->llm.kv_heads;
+    const struct plant_pool *a = &plant->pool[0], *b = &plant->pool[1];
+    bool fp8 = t->pool[0].engine.kv_cache_dtype == KV_FP8;
+    bool pair = a->sched.connector == SCHED_NIXL
+             && b->sched.connector == SCHED_NIXL
+             && fp8 == (t->pool[1].engine.kv_cache_dtype == KV_FP8);
     if (p > d && p > kv && !s->llm.kv_lora)
         return err_set(e, ERR_INPUT, "%s: prefill TP %d replicates KV heads, "
                        "so decode TP %d cannot read them", t->name, p, d);
     if (p % d && d % p)
         return err_set(e, ERR_INPUT, "%s: one TP must divide the other",
+                       t->name);
+    /* _validate_remote_agent_handshake: block size, layers, element */
+    if (!pair || a->sched.block_size != b->sched.block_size
+        || a->sched.n_groups != b->sched.n_groups
+        || a->kv_layers[0] != b->kv_layers[0])
+        return err_set(e, ERR_INPUT, "%s: prefill and decode must have one KV "
+                       "connector, layout, block size and cache dtype",
                        t->name);
     return true;
 }
@@ -246,5 +259,5 @@ bool scenario_plant(const struct scenario *s, const struct scenario_topology *t,
         if (!plant_pool(s, &t->pool[i], cache, &p->pool[i], e))
             return false;
     }
-    return t->n_pools < 2 || plant_pair(s, t, e);
+    return t->n_pools < 2 || plant_pair(s, t, p, e);
 }

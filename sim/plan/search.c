@@ -64,19 +64,26 @@ static void search_work(void *ctx, size_t i, struct arena *a, void *result)
     int lo = -1, hi = 0, step = SEARCH_STEPS;
     memset(r, 0, sizeof *r);
     r->topology = i;
-    while (hi <= SEARCH_TOP && search_try(sp, i, hi, a, &t)) {
+    for (; hi <= SEARCH_TOP; hi += step) {
+        r->trials++;
+        if (!search_try(sp, i, hi, a, &t))
+            break;
         r->best = t;
         lo = hi;
-        hi += step;
-        r->trials++;
     }
-    r->trials++;
-    while (hi - lo > 1 && lo >= 0) {
+    while (hi - lo > 1 && lo >= 0 && hi <= SEARCH_TOP) {
         int mid = (lo + hi) / 2;
-        r->trials++;
-        if (search_load(sp, i, mid) == search_load(sp, i, lo)) {
+        double load = search_load(sp, i, mid);
+        if (load == search_load(sp, i, lo)) {
             lo = mid;
-        } else if (search_try(sp, i, mid, a, &t)) {
+            continue;
+        }
+        if (load == search_load(sp, i, hi)) {
+            hi = mid;
+            continue;
+        }
+        r->trials++;
+        if (search_try(sp, i, mid, a, &t)) {
             r->best = t;
             lo = mid;
         } else {
@@ -121,6 +128,11 @@ bool search_run(const struct search_ask *ask, struct search_result *results,
         return err_set(e, ERR_INPUT, "%s: slo: a search needs at least one "
                        "promise, e.g. --set slo.itl_ms_p99=50",
                        ask->sp->s->path);
+    const struct load_spec *l = &ask->sp->s->load;
+    if (search_open(l) && !(l->rate_rps > 0))
+        return err_set(e, ERR_INPUT, "%s: load.arrival: a search raises the "
+                       "clients or the rate, arrivals of kind \"%s\" have "
+                       "neither", ask->sp->s->path, l->arrive->name);
     if (!crew_run(&job, e))
         return false;
     qsort(results, ask->sp->n, sizeof *results, search_order);

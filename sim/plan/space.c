@@ -9,7 +9,7 @@ static void space_refuse(struct space *sp, struct arena *a, const char *reason)
 {
     /* Reasons that differ in the topology's name alone are one kind. */
     const char *tail = strchr(reason, ':');
-    tail = tail ? tail + 1 : reason;
+    tail = tail && tail[1] == ' ' ? tail + 2 : reason;
     for (size_t i = 0; i < sp->n_refused; i++)
         if (strcmp(sp->refused[i].reason, tail) == 0) {
             sp->refused[i].count++;
@@ -137,8 +137,8 @@ bool space_build(const struct scenario *s, struct arena *a, struct space *sp,
         sp->points = 1;
     if (sp->n)
         return true;
-    return err_set(e, ERR_INPUT, "%s: no topology can be built:%s", s->path,
-                   sp->n_refused ? sp->refused[0].reason : " the range of GPUs "
+    return err_set(e, ERR_INPUT, "%s: no topology can be built: %s", s->path,
+                   sp->n_refused ? sp->refused[0].reason : "the range of GPUs "
                                                            "is empty");
 }
 

@@ -79,7 +79,7 @@ static void engine_area(struct engine *g, int64_t before, ns_t now)
 static bool engine_moved(const struct sched_batch *b)
 {
     return b->n_preempted || b->n_remote || b->n_chunk
-        || (b->n && b->item[b->n - 1].kind != SCHED_WAS_RUNNING);
+        || (b->n > b->unlisted && b->item[b->n - 1].kind != SCHED_WAS_RUNNING);
 }
 
 void engine_settle(struct engine *g, ns_t now)
@@ -272,9 +272,8 @@ static void engine_admit(struct world *w, struct engine *g,
 {
     if (g->plan->role == ROLE_DECODE)
         return;
-    for (uint32_t i = b->n; i-- && b->item[i].kind == SCHED_NEW;) {
+    for (uint32_t i = b->n; i-- > b->unlisted && b->item[i].kind == SCHED_NEW;)
         w->req[sched_view(g->sched, b->item[i].req).user].admitted = now;
-    }
 }
 
 static void engine_swap(struct engine_list *a, struct engine_list *b)

@@ -5,9 +5,10 @@
  * prefill engine frees the blocks once its own worker has seen the notice.
  *
  * Bytes: whole blocks of every KV group, less what decode has in its own prefix
- * cache; a sliding group is clipped to ceil(window / block) + 1 blocks (5.7).  Unequal TP (5.6): with D ranks >= P
- * ranks each decode rank reads its head slice of every block from prefill rank
- * r * P / D; with fewer, each decode rank reads from P / D prefill ranks.
+ * cache; a sliding group is clipped to ceil(window / block) + 1 blocks (5.7).
+ * Unequal TP (5.6): with D ranks >= P ranks each decode rank reads its head
+ * slice of every block from prefill rank r * P / D; with fewer, each decode
+ * rank reads from P / D prefill ranks.
  * Descriptors of one rank: blocks x layers x 2 (K and V), unmerged: freed
  * blocks come back in reverse, so ids of a used pool rarely ascend (5.3). */
 #include "sim/base/must.h"

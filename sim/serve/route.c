@@ -7,7 +7,8 @@
  * a gauge that changes at t first hands its old value to the scrapes between
  * the last change and t, so route_gauge and route_scrape cost O(1).
  * Ties are broken uniformly at random, as max-score-picker's shuffle does: at
- * low load, with every queue empty, routing is a uniform draw, not round robin. */
+ * low load, with every queue empty, routing is a uniform draw, not round robin.
+ */
 #include "sim/base/must.h"
 #include "sim/serve/world_int.h"
 

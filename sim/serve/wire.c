@@ -13,7 +13,10 @@
  * Links of a node, in this order: egress and ingress of each GPU, transmit and
  * receive of each NIC, uplink up and down. */
 
-enum { FIRST_TRANSFERS = 16 };
+enum {
+    FIRST_TRANSFERS = 16,
+    SIZES = 32, /* of messages, an octave: 2.2 % apart */
+};
 
 /* Classes of flows by cap. */
 enum { INSIDE = WIRE_SHARE_CLASSES - 1 };
@@ -32,7 +35,7 @@ struct wire {
     struct arena *a;
     struct wire_net net;
     uint32_t nodes, gpus, nics, per_node;
-    uint8_t class_of[2]; /* by enum wire_op */
+    uint16_t class_of[2]; /* by enum wire_op, of large messages */
     ns_t now;            /* all flows that end by now have ended */
     uint64_t seq;
     int64_t asked, delivered;
@@ -204,12 +207,13 @@ static void advance(struct wire *w, ns_t now)
 /* The links a part crosses, and where it waits without sharing. */
 struct route {
     uint32_t link[WIRE_SHARE_HOPS];
-    uint8_t hops, class;
+    uint16_t class;
+    uint8_t hops;
     double latency_s;
 };
 
 static struct route find_route(const struct wire *w, enum wire_op op,
-                               const struct wire_part *p)
+                               uint16_t class, const struct wire_part *p)
 {
     struct wire_end a = p->from, b = p->to;
     must(a.node < w->nodes && a.gpu < w->gpus);
@@ -219,7 +223,7 @@ static struct route find_route(const struct wire *w, enum wire_op op,
                               .hops = 2,
                               .class = INSIDE,
                               .latency_s = w->card.intra_s};
-    struct route r = {.class = w->class_of[op]};
+    struct route r = {.class = class};
     r.latency_s = op == WIRE_READ ? w->card.read_s : w->card.write_s;
     r.link[r.hops++] = nic_link(w, a.node, a.gpu * w->nics / w->gpus, OUT);
     if (w->card.uplink_Bps > 0) {
@@ -228,6 +232,20 @@ static struct route find_route(const struct wire *w, enum wire_op op,
     }
     r.link[r.hops++] = nic_link(w, b.node, b.gpu * w->nics / w->gpus, IN);
     return r;
+}
+
+/* Caps by message size: each message takes its gap beside its bytes. */
+static uint16_t class_of(struct wire *w, const struct wire_ask *ask)
+{
+    const struct wire_card *c = &w->card;
+    bool read = ask->op == WIRE_READ;
+    double gap_s = read ? c->read_gap_s : c->write_gap_s;
+    double Bps = read ? c->read_Bps : c->write_Bps;
+    must(ask->message_bytes >= 0);
+    if (gap_s <= 0 || ask->message_bytes <= 0)
+        return w->class_of[ask->op];
+    double bytes = exp2(round(SIZES * log2(ask->message_bytes)) / SIZES);
+    return wire_share_class(&w->net, bytes / (gap_s + bytes / Bps));
 }
 
 /* The busiest of the part's links and its own cap, for all parts so far. */
@@ -270,33 +288,41 @@ static void add_part(struct wire *w, uint32_t t, const struct route *r,
     wire_share_add(&w->net, f, w->now);
 }
 
-void wire_start(struct wire *w, ns_t now, enum wire_op op,
-                const struct wire_part *part, uint32_t n, uint64_t user)
+void wire_begin(struct wire *w, ns_t now, const struct wire_ask *ask)
 {
     advance(w, now);
     uint32_t t = take_slot(w);
-    w->slot[t] = (struct transfer){.user = user,
+    uint16_t class = class_of(w, ask);
+    const struct wire_part *part = ask->part;
+    w->slot[t] = (struct transfer){.user = ask->user,
                                    .seq = w->seq++,
                                    .started = now,
                                    .done_at = now,
-                                   .flows = n + 1};
+                                   .flows = ask->n + 1};
     double alone_s = 0;
     wire_share_begin(&w->net);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < ask->n; i++) {
         must(part[i].bytes >= 0);
-        struct route r = find_route(w, op, &part[i]);
+        struct route r = find_route(w, ask->op, class, &part[i]);
         alone_s = fmax(alone_s, alone_part(w, &r, part[i].bytes));
         w->asked += part[i].bytes;
         add_part(w, t, &r, part[i].bytes);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        struct route r = find_route(w, op, &part[i]);
+    for (uint32_t i = 0; i < ask->n; i++) {
+        struct route r = find_route(w, ask->op, class, &part[i]);
         for (int k = 0; k < r.hops; k++)
             w->alone_B[r.link[k]] = 0;
     }
     w->slot[t].alone_s = alone_s;
     wire_share_solve(&w->net, now);
     flow_through(w, t, now); /* the one in excess: a transfer may be empty */
+}
+
+void wire_start(struct wire *w, ns_t now, enum wire_op op,
+                const struct wire_part *part, uint32_t n, uint64_t user)
+{
+    const struct wire_ask ask = {op, part, n, 0, user};
+    wire_begin(w, now, &ask);
 }
 
 ns_t wire_next(const struct wire *w)
@@ -341,6 +367,59 @@ double wire_util(const struct wire *w, uint32_t node, bool receive, ns_t now)
         sum += moved_B / (l->full_Bps * units_s(now));
     }
     return fmin(1, sum / w->nics);
+}
+
+const char *wire_kind_name(enum wire_kind kind)
+{
+    switch (kind) {
+    case WIRE_GPU_OUT:
+        return "GPU out";
+    case WIRE_GPU_IN:
+        return "GPU in";
+    case WIRE_NIC_OUT:
+        return "NIC out";
+    case WIRE_NIC_IN:
+        return "NIC in";
+    case WIRE_UP:
+        return "node up";
+    case WIRE_DOWN:
+        return "node down";
+    case WIRE_KINDS:
+        break;
+    }
+    must(!"a kind of link");
+    return NULL;
+}
+
+uint32_t wire_links(const struct wire *w)
+{
+    return w->net.links;
+}
+
+struct wire_link_seen wire_link_seen(const struct wire *w, uint32_t link,
+                                     ns_t now)
+{
+    must(link < w->net.links && now >= w->now);
+    const struct wire_link *l = &w->net.link[link];
+    uint32_t at = link % w->per_node, unit = at / 2;
+    int first = WIRE_GPU_OUT;
+    if (unit >= w->gpus + w->nics) {
+        first = WIRE_UP;
+        unit = 0;
+    } else if (unit >= w->gpus) {
+        first = WIRE_NIC_OUT;
+        unit -= w->gpus;
+    }
+    double moved_B = l->moved_B + l->load * units_s(now - l->since);
+    double most_B = l->full_Bps * units_s(now);
+    return (struct wire_link_seen){
+        .kind = (enum wire_kind)(first + (int)(at % 2)),
+        .node = link / w->per_node,
+        .unit = unit,
+        .moved_B = moved_B,
+        .busy = most_B > 0 ? fmin(1, moved_B / most_B) : 0,
+        .waited_s = l->waited_s,
+    };
 }
 
 bool wire_check(const struct wire *w, struct err *e)

@@ -4,8 +4,8 @@
  * gpus), per node uplink up and down where the card limits it.  A flow is bytes
  * over a fixed path, from where they lie to where they go.  Shares are max-min
  * fair by progressive filling, recomputed when a flow starts or ends, each flow
- * capped by the card's rate for its direction (READ or WRITE) where it leaves
- * the node.  A lone transfer takes posting + latency + bytes / min(cap,
+ * capped where it leaves the node by the card's rate for its direction (READ or
+ * WRITE) and its messages' size, size / (gap + size / rate).  A lone transfer takes posting + latency + bytes / min(cap,
  * narrowest link): links are busy from the start, the latency comes after the
  * last byte.  While a NIC receives from more than one NIC its capacity is
  * multiplied by the card's incast efficiency.  Bytes are integers and conserved
@@ -44,6 +44,16 @@ struct wire *wire_new(const struct wire_card *card, uint32_t nodes,
  * handed back.  Posting is the caller's (it occupies the engine's host). */
 void wire_start(struct wire *w, ns_t now, enum wire_op op,
                 const struct wire_part *part, uint32_t n, uint64_t user);
+/* The same for messages of one size; wire_start's are large.  Sizes count to
+ * within 2 %, so that few caps occur. */
+struct wire_ask {
+    enum wire_op op;
+    const struct wire_part *part;
+    uint32_t n;
+    double message_bytes; /* 0: large */
+    uint64_t user;
+};
+void wire_begin(struct wire *w, ns_t now, const struct wire_ask *ask);
 /* When to call wire_take next (NS_NEVER: none moving): a transfer finishes
  * then, or a flow of one does and others speed up (wire_take gives false). */
 ns_t wire_next(const struct wire *w);
@@ -65,6 +75,31 @@ double wire_post_s(const struct wire_card *card, double descriptors);
  * over nic_Bps divided by now, mean over NICs, in [0, 1].  now: not past
  * wire_next. */
 double wire_util(const struct wire *w, uint32_t node, bool receive, ns_t now);
+
+/* What links did, and what transfers waited for.  waited_s: seconds that flows
+ * lost because this link held them back, against having all links to
+ * themselves, up to now for flows that have ended, up to their last change of
+ * rate for others.  A flow at its own cap waits for no link. */
+enum wire_kind {
+    WIRE_GPU_OUT, /* inside a node */
+    WIRE_GPU_IN,
+    WIRE_NIC_OUT,
+    WIRE_NIC_IN,
+    WIRE_UP,
+    WIRE_DOWN,
+    WIRE_KINDS,
+};
+struct wire_link_seen {
+    enum wire_kind kind;
+    uint32_t node, unit; /* unit: GPU or NIC of the node */
+    double moved_B, busy, waited_s; /* busy: share of its capacity */
+};
+const char *wire_kind_name(enum wire_kind kind);
+uint32_t wire_links(const struct wire *w);
+/* now: as for wire_util. */
+struct wire_link_seen wire_link_seen(const struct wire *w, uint32_t link,
+                                     ns_t now);
+
 /* Bytes asked = bytes delivered + bytes of flows still moving, and the shares
  * are feasible and max-min fair.  ERR_SYSTEM; O(links + flows). */
 bool wire_check(const struct wire *w, struct err *e);

@@ -99,11 +99,35 @@ void wire_share_init(struct wire_net *w, uint32_t n, struct arena *a)
 {
     *w = (struct wire_net){
         .a = a, .links = n, .free = WIRE_SHARE_NONE, .incast = 1};
+    w->classes = WIRE_SHARE_CLASSES;
+    w->cap = ARENA_ARRAY(a, double, w->classes);
+    w->order = ARENA_ARRAY(a, uint32_t, w->classes);
+    w->open = ARENA_ARRAY(a, uint32_t, w->classes);
+    for (uint32_t c = 0; c < w->classes; c++)
+        w->order[c] = c;
     w->link = ARENA_ARRAY(a, struct wire_link, n);
     w->on = ARENA_ARRAY(a, uint32_t, n);
     w->heap = ARENA_ARRAY(a, uint32_t, n);
     for (uint32_t l = 0; l < n; l++)
         w->link[l].head = WIRE_SHARE_NONE;
+}
+
+uint16_t wire_share_class(struct wire_net *w, double cap)
+{
+    uint32_t n = w->classes, at = 0;
+    for (uint32_t c = 0; c < n; c++)
+        if (w->cap[c] <= cap && w->cap[c] >= cap)
+            return (uint16_t)c;
+    must(cap > 0 && n < UINT16_MAX);
+    w->cap = arena_grow(w->a, w->cap, n, n + 1, sizeof *w->cap);
+    w->order = arena_grow(w->a, w->order, n, n + 1, sizeof *w->order);
+    w->open = arena_grow(w->a, w->open, n, n + 1, sizeof *w->open);
+    w->cap[n] = cap;
+    for (at = n; at && w->cap[w->order[at - 1]] > cap; at--)
+        w->order[at] = w->order[at - 1];
+    w->order[at] = n;
+    w->classes++;
+    return (uint16_t)n;
 }
 
 uint32_t wire_share_slot(struct wire_net *w)
@@ -123,6 +147,7 @@ uint32_t wire_share_slot(struct wire_net *w)
     uint32_t f = w->free;
     w->free = w->flow[f].next[0];
     w->flow[f] = (struct wire_flow){.bind = WIRE_SHARE_NONE,
+                                    .held = WIRE_SHARE_NONE,
                                     .heap = WIRE_SHARE_NONE};
     return f;
 }
@@ -178,9 +203,25 @@ void wire_share_add(struct wire_net *w, uint32_t f, ns_t now)
     put_in(w, f);
 }
 
+/* What the flow lost since `since` against all its links to itself goes to the
+ * account of the link that held it back. */
+static void charge(struct wire_net *w, const struct wire_flow *x, ns_t now)
+{
+    if (x->held == WIRE_SHARE_NONE)
+        return;
+    double alone = w->cap[x->class];
+    for (int i = 0; i < x->hops; i++) {
+        double Bps = w->link[x->link[i]].full_Bps;
+        alone = Bps < alone ? Bps : alone;
+    }
+    w->link[x->held].waited_s +=
+        units_s(now - x->since) * larger(0, 1 - x->rate / alone);
+}
+
 void wire_share_drop(struct wire_net *w, uint32_t f, ns_t now)
 {
     struct wire_flow *x = &w->flow[f];
+    charge(w, x, now);
     for (int i = 0; i < x->hops; i++) {
         struct wire_link *l = &w->link[x->link[i]];
         uint32_t p = x->prev[i], n = x->next[i];
@@ -306,8 +347,12 @@ static void level_down(struct wire_net *w, uint32_t at)
 static void prepare(struct wire_net *w)
 {
     w->n_heap = 0;
-    for (uint32_t i = 0; i < w->n_in; i++)
+    for (uint32_t c = 0; c < w->classes; c++)
+        w->open[c] = 0;
+    for (uint32_t i = 0; i < w->n_in; i++) {
         w->flow[w->in[i]].frozen = false;
+        w->open[w->flow[w->in[i]].class]++;
+    }
     for (uint32_t i = 0; i < w->n_on; i++) {
         struct wire_link *l = &w->link[w->on[i]];
         double outside = 0;
@@ -336,6 +381,7 @@ static void freeze(struct wire_net *w, uint32_t f, double rate, uint32_t bind)
 {
     struct wire_flow *x = &w->flow[f];
     x->frozen = true;
+    w->open[x->class]--;
     x->wanted = rate;
     x->bind = bind;
     for (int i = 0; i < x->hops; i++) {
@@ -366,7 +412,7 @@ static uint32_t lowest(struct wire_net *w)
     return WIRE_SHARE_NONE;
 }
 
-static void freeze_class(struct wire_net *w, int class)
+static void freeze_class(struct wire_net *w, uint32_t class)
 {
     for (uint32_t i = 0; i < w->n_in; i++) {
         const struct wire_flow *f = &w->flow[w->in[i]];
@@ -389,12 +435,14 @@ static void freeze_link(struct wire_net *w, uint32_t id)
 
 static void fill(struct wire_net *w)
 {
-    int class = 0;
+    uint32_t k = 0;
     for (uint32_t id; (id = lowest(w)) != WIRE_SHARE_NONE;) {
-        bool capped = class < WIRE_SHARE_CLASSES
-                   && w->cap[class] <= w->link[id].level;
+        while (k < w->classes && w->open[w->order[k]] == 0)
+            k++;
+        bool capped = k < w->classes &&
+                      w->cap[w->order[k]] <= w->link[id].level;
         if (capped)
-            freeze_class(w, class ++);
+            freeze_class(w, w->order[k]);
         else
             freeze_link(w, id);
     }
@@ -407,8 +455,10 @@ static bool moves(const struct wire_flow *f)
     return !(fabs(f->wanted - f->rate) <= SAME * f->rate) || f->rate <= 0;
 }
 
-static void settle(struct wire_flow *f, ns_t now)
+static void settle(struct wire_net *w, struct wire_flow *f, ns_t now)
 {
+    charge(w, f, now);
+    f->held = f->bind;
     f->left_B = larger(0, f->left_B - f->rate * units_s(now - f->since));
     f->since = now;
     f->rate = f->wanted;
@@ -425,7 +475,7 @@ static void settle_many(struct wire_net *w, ns_t now)
         uint32_t f = w->in[i];
         if (!moves(&w->flow[f]))
             continue;
-        settle(&w->flow[f], now);
+        settle(w, &w->flow[f], now);
         if (w->flow[f].heap == WIRE_SHARE_NONE)
             seat(w, w->n_ends++, f);
     }
@@ -439,7 +489,7 @@ static void settle_few(struct wire_net *w, ns_t now)
         uint32_t f = w->in[i];
         if (!moves(&w->flow[f]))
             continue;
-        settle(&w->flow[f], now);
+        settle(w, &w->flow[f], now);
         if (w->flow[f].heap == WIRE_SHARE_NONE)
             seat(w, w->n_ends++, f);
         end_moved(w, f);

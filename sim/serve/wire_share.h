@@ -18,7 +18,7 @@
 
 enum {
     WIRE_SHARE_HOPS = 4,    /* NIC, uplink up, uplink down, NIC */
-    WIRE_SHARE_CLASSES = 3, /* flows of one class have one cap */
+    WIRE_SHARE_CLASSES = 3, /* of caps, from the start: set, ascending */
 };
 
 struct wire_flow {
@@ -32,9 +32,10 @@ struct wire_flow {
     uint32_t bind;  /* link that holds it back; NONE: its own cap */
     uint32_t heap;  /* its place among the ends, NONE before the first */
     uint32_t round; /* last solve it was part of */
+    uint32_t held;  /* the link that held it back since `since` */
+    uint16_t class; /* flows of one class have one cap */
     uint8_t hops;   /* 0: the slot is free */
-    uint8_t class;
-    bool frozen;   /* of a solve: has its rate */
+    bool frozen;    /* of a solve: has its rate */
     double wanted; /* of a solve: that rate */
     uint32_t link[WIRE_SHARE_HOPS];
     /* neighbours in the list of link[i], as flow * HOPS + hop */
@@ -46,6 +47,7 @@ struct wire_link {
     double Bps;      /* now: less under fan-in */
     double load;     /* sum of rates since `since` */
     double moved_B;  /* integral of load up to `since` */
+    double waited_s; /* that flows lost on it up to their `since` */
     ns_t since;
     uint32_t head, n; /* flows on it */
     uint32_t round;   /* last solve it was part of */
@@ -64,7 +66,9 @@ struct wire_net {
     struct wire_link *link;
     struct wire_flow *flow; /* slots; free ones are chained by next[0] */
     uint32_t links, slots, free;
-    double cap[WIRE_SHARE_CLASSES]; /* ascending */
+    double *cap;              /* by class */
+    uint32_t *order, classes; /* classes by ascending cap */
+    uint32_t *open;           /* of a solve: flows of a class without rate */
     double incast;
     uint32_t round;
     uint32_t *in, n_in;     /* flows of a solve */
@@ -75,6 +79,9 @@ struct wire_net {
 
 /* n links whose full_Bps and receives the caller sets before any flow. */
 void wire_share_init(struct wire_net *w, uint32_t n, struct arena *a);
+
+/* The class of a cap, a new one when no flow had it: O(classes). */
+uint16_t wire_share_class(struct wire_net *w, double cap);
 
 /* Flows come and go in batches of one instant: begin, then any number of drops,
  * then of adds, then solve. */

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { COSTS_COEF = 16, COSTS_BOX = 8 };
+enum { COSTS_COEF = 48, COSTS_BOX = 8 };
 
 struct fit_coef {
     const char *name; /* with its unit: "t0_us", "bw_Bps" */

@@ -188,6 +188,33 @@ static void all_that_is_sent_arrives(void **state)
     }
 }
 
+/* What transfers of one flow took beyond their time alone is what links held
+ * them back, to the ns that each end is rounded up by. */
+static void waits_are_accounted_for(void **state)
+{
+    (void)state;
+    struct rng r = rng_stream(5, RNG_TEST, 0);
+    for (int i = 0; i < 100; i++) {
+        struct arena *a = arena_open();
+        struct wire_card c = random_card(&r);
+        struct wire *w = wire_new(&c, 4, 4, a);
+        struct wire_done d;
+        double lost_s = 0, charged_s = 0;
+        ns_t now = 0, at;
+        for (uint64_t k = 0; k < JOBS; k++) {
+            struct job j = random_job(&r, 4);
+            wire_start(w, now, j.op, j.part, 1, k);
+        }
+        while ((at = wire_next(w)) != NS_NEVER)
+            for (now = at; wire_take(w, now, &d);)
+                lost_s += units_s(now - d.started) - d.alone_s;
+        for (uint32_t l = 0; l < wire_links(w); l++)
+            charged_s += wire_link_seen(w, l, now).waited_s;
+        NEAR(charged_s, lost_s, 1e-9 * (2 * JOBS) + 1e-9 * lost_s);
+        arena_close(a);
+    }
+}
+
 static void shuffle(struct rng *r, uint32_t *order, uint32_t n)
 {
     for (uint32_t i = n; i-- > 1;) {
@@ -316,7 +343,10 @@ static uint32_t random_flow(struct wire_net *w, struct rng *r)
     uint32_t f = wire_share_slot(w);
     struct wire_flow *x = &w->flow[f];
     x->bytes = INT64_C(1) << 40;
-    x->class = (uint8_t)rng_below(r, WIRE_SHARE_CLASSES);
+    /* now and then a cap that no flow had */
+    x->class = rng_below(r, 8)
+                 ? (uint16_t)rng_below(r, w->classes)
+                 : wire_share_class(w, 5e8 * (1 + rng_below(r, 40)));
     x->hops = (uint8_t)(1 + rng_below(r, 3));
     uint32_t start = rng_below(r, LINKS), step = 1 + rng_below(r, 2);
     for (uint32_t i = 0; i < x->hops; i++)
@@ -383,5 +413,6 @@ T_MAIN(cmocka_unit_test(equal_flows_share_equally),
        cmocka_unit_test(a_departure_speeds_up_the_rest),
        cmocka_unit_test(a_lone_transfer_likes_faster_links),
        cmocka_unit_test(all_that_is_sent_arrives),
+       cmocka_unit_test(waits_are_accounted_for),
        cmocka_unit_test(order_of_simultaneous_starts_is_nothing),
        cmocka_unit_test(shares_are_the_textbooks))

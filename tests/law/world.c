@@ -15,13 +15,13 @@ static uint32_t asked(const char *name, uint32_t dflt)
     return v ? (uint32_t)strtoul(v, NULL, 10) : dflt;
 }
 
-static bool ran(const struct plant *p, const struct load_spec *l,
-                uint64_t seed, bool steps, struct outcome *o)
+static bool ran(const struct plant *p, const struct load_spec *l, uint64_t seed,
+                bool steps, struct outcome *o)
 {
     struct arena *a = arena_open();
     struct err e = {0};
-    struct world_ask ask = {.plant = p, .load = l, .seed = seed,
-                            .engine_steps = steps};
+    struct world_ask ask = {
+        .plant = p, .load = l, .seed = seed, .engine_steps = steps};
     bool ok = world_run(&ask, a, o, &e);
     if (!ok && e.kind != ERR_NO) {
         print_error("%s\n", e.text);
@@ -50,7 +50,8 @@ static void same(const struct outcome *quick, const struct outcome *slow,
         memcpy(&y, (char *)&b + 8 * k, 8);
         if (memcmp(&x, &y, 8) != 0)
             print_error("case %u: word %zu of the outcome: %.17g, by single "
-                        "steps %.17g\n", i, k, x, y);
+                        "steps %.17g\n",
+                        i, k, x, y);
     }
     fail();
 }
@@ -162,8 +163,8 @@ static void random_worlds(void **state)
     }
     must_context = NULL;
     printf("%d worlds, %d hung; %d preempted, %d staged, %d pinned, %d with "
-           "quiet runs\n", s.worlds, s.hung, s.preempted, s.staged, s.pinned,
-           s.shorter);
+           "quiet runs\n",
+           s.worlds, s.hung, s.preempted, s.staged, s.pinned, s.shorter);
     if (n >= CASES) {
         assert_true(s.worlds > CASES * 9 / 10);
         assert_true(s.preempted > CASES / 10);
@@ -199,8 +200,7 @@ static struct plant servers(struct arena *a, uint32_t n)
 static void waits_as(struct plant *p, double rho)
 {
     enum { SEEDS = 10, N = 4000 };
-    struct load_spec l = fix_poisson(100 * rho * p->pool[0].replicas, N, 16,
-                                     1);
+    struct load_spec l = fix_poisson(100 * rho * p->pool[0].replicas, N, 16, 1);
     double sum = 0, sum2 = 0, wait = rho * 10 / (2 * (1 - rho));
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         double w = run(p, &l, seed).ttft.mean - 10;

@@ -42,8 +42,8 @@ static inline void case_prices(struct world_cases *k, struct arena *a)
 
 static inline struct world_cases *case_open(struct arena *a)
 {
-    static const char *const names[CASE_PROFILES] = {
-        "vllm-0.15", "vllm-0.21", "vllm-0.22", "vllm-0.32"};
+    static const char *const names[CASE_PROFILES] = {"vllm-0.15", "vllm-0.21",
+                                                     "vllm-0.22", "vllm-0.32"};
     struct world_cases *k = ARENA_NEW(a, struct world_cases);
     struct err e = {0};
     for (int i = 0; i < CASE_PROFILES; i++)
@@ -220,7 +220,8 @@ static inline struct world_case case_make(const struct world_cases *k,
 {
     struct rng r = rng_stream(20, RNG_TEST, i);
     struct world_case c = {.plant = case_plant(&r, k),
-                           .load = case_load(&r, a), .seed = rng_u64(&r)};
+                           .load = case_load(&r, a),
+                           .seed = rng_u64(&r)};
     return c;
 }
 

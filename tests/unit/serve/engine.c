@@ -32,9 +32,13 @@ static void timed_steps_take_their_time(void **state)
     struct arena *a = arena_open();
     const struct price *p = fix_timed(a, (struct fix_times){5000, 1, 2, 4});
     struct price_chunk c[2] = {{8192, 0}, {300, 20000}};
-    struct price_shape s = {.tokens = 8592, .reqs = 102, .ones = 100,
-                            .ones_ctx = 800000, .ones_win = 800000,
-                            .chunk = c, .n_chunk = 2};
+    struct price_shape s = {.tokens = 8592,
+                            .reqs = 102,
+                            .ones = 100,
+                            .ones_ctx = 800000,
+                            .ones_win = 800000,
+                            .chunk = c,
+                            .n_chunk = 2};
     EQ(price_step(p, &s), 5000000000);
     EQ(price_decode(p, 1, 1, 1), 5000000000);
     EQ(price_decode(p, 256, 1000000, 1000000), 5000000000);
@@ -76,8 +80,7 @@ static void H1_host_time_hides_behind_the_gpu(void **state)
     /* workers of their own prepare beside the core's schedule and update;
      * from an output to that of the batch two later is a chain of all four */
     NEAR(period(quick, true, 2), 3000 / 2.0, 1e-6);
-    NEAR(period((struct fix_times){1000, 200, 1600, 300}, true, 2), 1600,
-         1e-6);
+    NEAR(period((struct fix_times){1000, 200, 1600, 300}, true, 2), 1600, 1e-6);
     NEAR(period(slow, false, 2), 7000, 1e-6);
 }
 
@@ -325,8 +328,8 @@ static void a_preempted_request_has_one_long_gap(void **state)
     EQ(r->w.engine[0].preemptions, 1);
     EQ(r->w.itl.n, 2 * 59);
     /* every gap of the second adds up to its life */
-    double life = rig_us(r->done[0]) - rig_first(r, 0)
-                + rig_us(r->done[1]) - rig_first(r, 1);
+    double life = rig_us(r->done[0]) - rig_first(r, 0) + rig_us(r->done[1])
+                - rig_first(r, 1);
     NEAR(r->w.itl.sum / 1e3, life, 1e-6);
     assert_true(r->w.itl.max > 300000000);
     EQ(r->w.itl.min, 10000000);

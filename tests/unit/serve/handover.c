@@ -10,9 +10,14 @@
 
 static struct load_spec load;
 
-static const struct wire_card slow = {
-    .name = "slow", .nics_per_node = 8, .nic_Bps = 50e9, .read_Bps = 1e9,
-    .write_Bps = 1e9, .post_s = 1e-6, .intra_Bps = 1e9, .incast = 1};
+static const struct wire_card slow = {.name = "slow",
+                                      .nics_per_node = 8,
+                                      .nic_Bps = 50e9,
+                                      .read_Bps = 1e9,
+                                      .write_Bps = 1e9,
+                                      .post_s = 1e-6,
+                                      .intra_Bps = 1e9,
+                                      .incast = 1};
 
 struct pair {
     int p_tp, d_tp;
@@ -23,8 +28,8 @@ struct pair {
 
 static struct plant pair_plant(struct arena *a, struct pair q)
 {
-    const struct price *price =
-        fix_timed(a, (struct fix_times){10000, 0, 0, 0});
+    const struct price *price = fix_timed(a,
+                                          (struct fix_times){10000, 0, 0, 0});
     struct plant_pool p[2] = {fix_pool(ROLE_PREFILL, 1, q.p_tp, price),
                               fix_pool(ROLE_DECODE, 1, q.d_tp, price)};
     for (int i = 0; i < 2; i++) {

@@ -24,13 +24,20 @@ struct fix_times {
 static inline struct llm_card *fix_model(struct arena *a, bool window)
 {
     struct llm_card *m = ARENA_NEW(a, struct llm_card);
-    *m = (struct llm_card){.name = "tiny", .hf_id = "tiny", .layers = 2,
-                           .hidden = 512, .inter = 512, .heads = 8,
-                           .kv_heads = 8, .head_dim = 64, .vocab = 512,
+    *m = (struct llm_card){.name = "tiny",
+                           .hf_id = "tiny",
+                           .layers = 2,
+                           .hidden = 512,
+                           .inter = 512,
+                           .heads = 8,
+                           .kv_heads = 8,
+                           .head_dim = 64,
+                           .vocab = 512,
                            .max_len = FIX_LEN,
                            .window = window ? FIX_WINDOW : 0,
                            .window_layers = window ? 1 : 0,
-                           .linear = DT_BF16, .expert = DT_BF16,
+                           .linear = DT_BF16,
+                           .expert = DT_BF16,
                            .head = DT_BF16};
     return m;
 }
@@ -40,11 +47,19 @@ static inline struct op_costs *fix_costs(struct arena *a)
     struct gpu_card *g = ARENA_NEW(a, struct gpu_card);
     struct costs *own = ARENA_NEW(a, struct costs);
     struct op_costs *c = ARENA_NEW(a, struct op_costs);
-    *g = (struct gpu_card){.name = "fake", .vendor = "none", .product = "fake",
-                           .hbm_bytes = 1e11, .hbm_Bps = 3e12,
-                           .llc_bytes = 1e8, .bf16_flops = 9e14,
-                           .fp8_flops = 18e14, .cus = 132, .link_Bps = 5e10,
-                           .fabric_Bps = 4e11, .pcie_Bps = 5e10, .rocm = true};
+    *g = (struct gpu_card){.name = "fake",
+                           .vendor = "none",
+                           .product = "fake",
+                           .hbm_bytes = 1e11,
+                           .hbm_Bps = 3e12,
+                           .llc_bytes = 1e8,
+                           .bf16_flops = 9e14,
+                           .fp8_flops = 18e14,
+                           .cus = 132,
+                           .link_Bps = 5e10,
+                           .fabric_Bps = 4e11,
+                           .pcie_Bps = 5e10,
+                           .rocm = true};
     *own = fake_costs(a);
     *c = (struct op_costs){.gpu = g, .own = own};
     return c;
@@ -56,15 +71,20 @@ static inline void fix_host(struct op_costs *c, const char *piece, double t0)
     fake_host(f, piece, t0, 0, 0);
 }
 
-static inline const struct price *
-fix_price_of(struct arena *a, const struct op_costs *c,
-             const struct llm_card *m, int tp, int graph_max)
+static inline const struct price *fix_price_of(struct arena *a,
+                                               const struct op_costs *c,
+                                               const struct llm_card *m, int tp,
+                                               int graph_max)
 {
     struct err e = {0};
-    struct price_ask ask = {.llm = m, .costs = c, .tp = tp, .kv = DT_BF16,
+    struct price_ask ask = {.llm = m,
+                            .costs = c,
+                            .tp = tp,
+                            .kv = DT_BF16,
                             .max_num_batched_tokens = FIX_TOKENS,
                             .max_num_seqs = FIX_SEQS,
-                            .max_model_len = FIX_LEN, .block_size = FIX_BS,
+                            .max_model_len = FIX_LEN,
+                            .block_size = FIX_BS,
                             .graph_max = graph_max};
     const struct price *p = price_new(&ask, a, &e);
     if (!p) {
@@ -76,8 +96,7 @@ fix_price_of(struct arena *a, const struct op_costs *c,
 
 /* gpu should be well above what the tiny model's kernels take (tens of us for
  * decodes, a few ms for the longest prompts). */
-static inline const struct price *fix_timed(struct arena *a,
-                                            struct fix_times t)
+static inline const struct price *fix_timed(struct arena *a, struct fix_times t)
 {
     struct op_costs *c = fix_costs(a);
     fix_host(c, "schedule", t.schedule);
@@ -88,8 +107,7 @@ static inline const struct price *fix_timed(struct arena *a,
 }
 
 /* A price that depends on everything a price may depend on. */
-static inline const struct price *fix_real(struct arena *a, int tp,
-                                           bool window)
+static inline const struct price *fix_real(struct arena *a, int tp, bool window)
 {
     return fix_price_of(a, fix_costs(a), fix_model(a, window), tp, 64);
 }
@@ -107,12 +125,14 @@ static inline struct sched_opt fix_sched(void)
                               .n_groups = 1};
 }
 
-static inline struct plant_pool fix_pool(enum pool_role role,
-                                         uint32_t replicas, int tp,
-                                         const struct price *price)
+static inline struct plant_pool fix_pool(enum pool_role role, uint32_t replicas,
+                                         int tp, const struct price *price)
 {
-    struct plant_pool p = {.role = role, .replicas = replicas, .tp = tp,
-                           .sched = fix_sched(), .price = price,
+    struct plant_pool p = {.role = role,
+                           .replicas = replicas,
+                           .tp = tp,
+                           .sched = fix_sched(),
+                           .price = price,
                            .pin_expiry_s = 480,
                            .kv_block_bytes = {1048576.0 / tp, 1048576.0 / tp},
                            .kv_layers = {80, 80}};
@@ -121,17 +141,28 @@ static inline struct plant_pool fix_pool(enum pool_role role,
     return p;
 }
 
-static const struct wire_card fix_wire = {
-    .name = "fix", .nics_per_node = 8, .nic_Bps = 50e9, .read_s = 1e-5,
-    .write_s = 1e-5, .read_Bps = 40e9, .write_Bps = 40e9, .post_s = 0,
-    .post_base_s = 0, .intra_Bps = 40e9, .intra_s = 1e-5, .incast = 1};
+static const struct wire_card fix_wire = {.name = "fix",
+                                          .nics_per_node = 8,
+                                          .nic_Bps = 50e9,
+                                          .read_s = 1e-5,
+                                          .write_s = 1e-5,
+                                          .read_Bps = 40e9,
+                                          .write_Bps = 40e9,
+                                          .post_s = 0,
+                                          .post_base_s = 0,
+                                          .intra_Bps = 40e9,
+                                          .intra_s = 1e-5,
+                                          .incast = 1};
 
 static inline struct plant fix_plant(const struct plant_pool *pool,
                                      uint32_t n_pools)
 {
-    struct plant p = {.name = "fix", .n_pools = n_pools,
+    struct plant p = {.name = "fix",
+                      .n_pools = n_pools,
                       .router = {ROUTE_QUEUE, ROUTE_QUEUE, 0.05, 0, 0},
-                      .wire = &fix_wire, .nodes = 16, .gpus_per_node = 8};
+                      .wire = &fix_wire,
+                      .nodes = 16,
+                      .gpus_per_node = 8};
     for (uint32_t i = 0; i < n_pools; i++) {
         p.pool[i] = pool[i];
         p.gpus += pool[i].replicas * (uint32_t)pool[i].tp;
@@ -156,23 +187,27 @@ static inline struct load_spec fix_closed(int64_t slots, int64_t requests,
                                           int64_t isl, int64_t osl)
 {
     return (struct load_spec){.arrive = fix_arrive("closed"),
-                              .concurrency = slots, .requests = requests,
-                              .isl = fix_length(isl), .osl = fix_length(osl)};
+                              .concurrency = slots,
+                              .requests = requests,
+                              .isl = fix_length(isl),
+                              .osl = fix_length(osl)};
 }
 
 static inline struct load_spec fix_poisson(double rate_rps, int64_t requests,
                                            int64_t isl, int64_t osl)
 {
     return (struct load_spec){.arrive = fix_arrive("poisson"),
-                              .rate_rps = rate_rps, .burstiness = 1,
-                              .requests = requests, .isl = fix_length(isl),
+                              .rate_rps = rate_rps,
+                              .burstiness = 1,
+                              .requests = requests,
+                              .isl = fix_length(isl),
                               .osl = fix_length(osl)};
 }
 
 /* A trace of n rows from arrays that outlive the load. */
 static inline struct load_spec fix_trace(struct arena *a, const double *at_s,
-                                         const int32_t *isl,
-                                         const int32_t *osl, int64_t n)
+                                         const int32_t *isl, const int32_t *osl,
+                                         int64_t n)
 {
     struct trace *t = ARENA_NEW(a, struct trace);
     int32_t *in = ARENA_ARRAY(a, int32_t, (size_t)n);
@@ -183,10 +218,9 @@ static inline struct load_spec fix_trace(struct arena *a, const double *at_s,
         out[i] = osl[i];
         at[i] = units_ns(at_s[i]);
     }
-    *t = (struct trace){.path = "fix", .n = n, .at = at, .isl = in,
-                        .osl = out};
-    return (struct load_spec){.arrive = &arrive_trace, .trace = "fix",
-                              .data = t, .speedup = 1};
+    *t = (struct trace){.path = "fix", .n = n, .at = at, .isl = in, .osl = out};
+    return (struct load_spec){
+        .arrive = &arrive_trace, .trace = "fix", .data = t, .speedup = 1};
 }
 
 #endif

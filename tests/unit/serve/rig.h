@@ -34,9 +34,12 @@ static inline struct rig *rig_open(struct arena *a, const struct plant *p,
     struct world *w = &r->w;
     r->a = a;
     r->ask = (struct world_ask){.plant = p, .load = l, .seed = 1};
-    *w = (struct world){.ask = &r->ask, .plant = p, .arena = a,
-                        .free_req = WORLD_NOBODY, .measuring = true};
-    struct hist *all[] = {&w->itl, &w->ttft, &w->e2e, &w->itl_all,
+    *w = (struct world){.ask = &r->ask,
+                        .plant = p,
+                        .arena = a,
+                        .free_req = WORLD_NOBODY,
+                        .measuring = true};
+    struct hist *all[] = {&w->itl,      &w->ttft,    &w->e2e,  &w->itl_all,
                           &w->ttft_all, &w->e2e_all, &w->tpot, &w->transfer};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         hist_init(all[i], a);
@@ -81,7 +84,10 @@ static inline void rig_client(struct rig *r, ns_t now)
         uint32_t id = r->sent++;
         w->n_req = r->sent;
         w->req[id] = (struct world_req){
-            .sent = now, .queued = now, .isl = s->isl, .osl = s->osl,
+            .sent = now,
+            .queued = now,
+            .isl = s->isl,
+            .osl = s->osl,
             .decode = w->n_engines - 1,
             .prefill = w->plant->n_pools > 1 ? 0 : WORLD_NOBODY};
         engine_push(w, &w->engine[s->engine], id, now);

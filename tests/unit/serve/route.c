@@ -8,7 +8,8 @@ static struct load_spec load;
 static struct rig *pods(struct arena *a, uint32_t n, enum route_kind kind)
 {
     struct plant_pool p = fix_pool(
-        ROLE_AGGREGATED, n, 1, fix_timed(a, (struct fix_times){10000, 0, 0, 0}));
+        ROLE_AGGREGATED, n, 1,
+        fix_timed(a, (struct fix_times){10000, 0, 0, 0}));
     struct plant *plant = ARENA_NEW(a, struct plant);
     *plant = fix_plant(&p, 1);
     plant->router.decode = plant->router.prefill = kind;
@@ -179,8 +180,8 @@ static void both_sides_of_a_pair(void **state)
 {
     (void)state;
     struct arena *a = arena_open();
-    const struct price *price =
-        fix_timed(a, (struct fix_times){10000, 0, 0, 0});
+    const struct price *price = fix_timed(a,
+                                          (struct fix_times){10000, 0, 0, 0});
     struct plant_pool p[2] = {fix_pool(ROLE_PREFILL, 2, 1, price),
                               fix_pool(ROLE_DECODE, 3, 1, price)};
     struct plant plant = fix_plant(p, 2);

@@ -168,6 +168,118 @@ static void fan_in_costs(void **state)
     arena_close(x.a);
 }
 
+/* 64 KiB at 40 GB/s take 1.6384 us; with 0.4096 us between messages a fifth
+ * of the rate is gone. */
+static void small_messages_are_slower(void **state)
+{
+    (void)state;
+    struct wire_card c = card;
+    struct wire_done d;
+    c.read_gap_s = 0.4096e-6;
+    struct fix x = open_wire(&c);
+    struct wire_part p = {end(0, 0), end(1, 0), 64 * GB};
+    struct wire_ask ask = {WIRE_READ, &p, 1, 65536, 5};
+    wire_begin(x.w, 0, &ask);
+    EQ(take(x.w, &d), 2 * GB + 6000);
+    EQ(d.user, 5);
+    NEAR(d.alone_s, 2.000006, 1e-9);
+    ask.message_bytes = 66000; /* counts as 64 KiB */
+    wire_begin(x.w, 3 * GB, &ask);
+    EQ(take(x.w, &d), 5 * GB + 6000);
+    ask.message_bytes = 0; /* large */
+    wire_begin(x.w, 6 * GB, &ask);
+    EQ(take(x.w, &d), 6 * GB + 1600006000);
+    ask.op = WIRE_WRITE; /* has no gap */
+    ask.message_bytes = 512;
+    wire_begin(x.w, 9 * GB, &ask);
+    EQ(take(x.w, &d), 9 * GB + 1333333334 + 5000);
+    p.to = end(0, 4); /* inside, neither */
+    ask.op = WIRE_READ;
+    wire_begin(x.w, 12 * GB, &ask);
+    EQ(take(x.w, &d), 12 * GB + 320000000 + 3000);
+    arena_close(x.a);
+}
+
+/* What one flow leaves of a link, the faster takes: 40 GB/s capped at 8. */
+static void a_slow_flow_leaves_room(void **state)
+{
+    (void)state;
+    struct wire_card c = card;
+    struct wire_done d;
+    c.read_gap_s = 0.4096e-6; /* 4 KiB: 0.1024 + 0.4096 us */
+    struct fix x = open_wire(&c);
+    struct wire_part p = {end(0, 0), end(1, 0), 8 * GB};
+    struct wire_ask ask = {WIRE_READ, &p, 1, 4096, 1};
+    wire_begin(x.w, 0, &ask);
+    send(x.w, 0, WIRE_READ, end(0, 1), end(2, 0), 40 * GB, 2);
+    EQ(take(x.w, &d), GB + 6000);
+    EQ(d.user, 1);
+    EQ(take(x.w, &d), GB + 6000);
+    arena_close(x.a);
+}
+
+static double waited(const struct wire *w, enum wire_kind kind,
+                     uint32_t node, uint32_t unit, ns_t now)
+{
+    for (uint32_t l = 0; l < wire_links(w); l++) {
+        struct wire_link_seen s = wire_link_seen(w, l, now);
+        if (s.kind == kind && s.node == node && s.unit == unit)
+            return s.waited_s;
+    }
+    return NAN;
+}
+
+/* Two READs of 1 GB into NIC 1 of node 3, 40 GB/s each alone, 25 shared. */
+static void waits_go_to_the_link_that_was_full(void **state)
+{
+    (void)state;
+    struct fix x = open_wire(&card);
+    struct wire_done d;
+    double total = 0;
+    send(x.w, 0, WIRE_READ, end(0, 0), end(3, 2), GB, 1);
+    send(x.w, 0, WIRE_READ, end(1, 0), end(3, 3), GB, 2);
+    ns_t at = take(x.w, &d);
+    EQ(at, 40006000);
+    EQ(take(x.w, &d), at);
+    for (uint32_t l = 0; l < wire_links(x.w); l++)
+        total += wire_link_seen(x.w, l, at).waited_s;
+    NEAR(waited(x.w, WIRE_NIC_IN, 3, 1, at), 2 * 0.015, 1e-9);
+    NEAR(total, 2 * 0.015, 1e-9);
+    NEAR(wire_link_seen(x.w, 0, at).moved_B, 0, 0);
+    send(x.w, GB, WIRE_READ, end(0, 0), end(0, 1), GB, 1); /* alone */
+    take(x.w, &d);
+    NEAR(waited(x.w, WIRE_GPU_OUT, 0, 0, 2 * GB), 0, 1e-12);
+    arena_close(x.a);
+}
+
+static void a_link_says_what_it_is(void **state)
+{
+    (void)state;
+    struct wire_card c = card;
+    c.uplink_Bps = 60e9;
+    struct fix x = open_wire(&c);
+    uint32_t seen[WIRE_KINDS] = {0};
+    EQ(wire_links(x.w), 4 * 2 * (8 + 4 + 1));
+    for (uint32_t l = 0; l < wire_links(x.w); l++) {
+        struct wire_link_seen s = wire_link_seen(x.w, l, GB);
+        EQ(s.node, l / 26);
+        assert_true(s.unit < 8);
+        NEAR(s.busy, 0, 0);
+        seen[s.kind]++;
+        assert_non_null(wire_kind_name(s.kind));
+    }
+    EQ(seen[WIRE_GPU_OUT], 32);
+    EQ(seen[WIRE_GPU_IN], 32);
+    EQ(seen[WIRE_NIC_OUT], 16);
+    EQ(seen[WIRE_NIC_IN], 16);
+    EQ(seen[WIRE_UP], 4);
+    EQ(seen[WIRE_DOWN], 4);
+    STR_EQ(wire_kind_name(WIRE_NIC_IN), "NIC in");
+    DIES(wire_kind_name(WIRE_KINDS));
+    DIES(wire_link_seen(x.w, wire_links(x.w), GB));
+    arena_close(x.a);
+}
+
 static void a_transfer_is_done_when_its_last_flow_is(void **state)
 {
     (void)state;
@@ -263,6 +375,10 @@ T_MAIN(cmocka_unit_test(one_alone), cmocka_unit_test(an_end_is_rounded_up),
        cmocka_unit_test(both_directions_are_free_of_each_other),
        cmocka_unit_test(an_uplink_limits_the_node),
        cmocka_unit_test(fan_in_costs),
+       cmocka_unit_test(small_messages_are_slower),
+       cmocka_unit_test(a_slow_flow_leaves_room),
+       cmocka_unit_test(waits_go_to_the_link_that_was_full),
+       cmocka_unit_test(a_link_says_what_it_is),
        cmocka_unit_test(a_transfer_is_done_when_its_last_flow_is),
        cmocka_unit_test(nothing_to_move_is_done_at_once),
        cmocka_unit_test(equals_are_taken_in_order_of_start),

@@ -39,8 +39,8 @@ static void refused(struct arena *a, const struct plant *p,
 static struct outcome pair_of(double gpu_us)
 {
     struct arena *a = arena_open();
-    const struct price *price =
-        fix_timed(a, (struct fix_times){gpu_us, 0, 0, 0});
+    const struct price *price = fix_timed(a,
+                                          (struct fix_times){gpu_us, 0, 0, 0});
     struct plant_pool p[2] = {fix_pool(ROLE_PREFILL, 1, 1, price),
                               fix_pool(ROLE_DECODE, 1, 2, price)};
     struct plant plant = fix_plant(p, 2);
@@ -129,8 +129,8 @@ static void pieces_of_a_ttft(void **state)
 {
     (void)state;
     struct arena *a = arena_open();
-    const struct price *price =
-        fix_timed(a, (struct fix_times){10000, 0, 0, 0});
+    const struct price *price = fix_timed(a,
+                                          (struct fix_times){10000, 0, 0, 0});
     struct plant_pool pool[2] = {fix_pool(ROLE_PREFILL, 1, 1, price),
                                  fix_pool(ROLE_DECODE, 1, 1, price)};
     struct plant p = fix_plant(pool, 2);
@@ -147,8 +147,8 @@ static void pieces_of_a_ttft(void **state)
     NEAR(o.ttft_route, 3, 1e-9);
     NEAR(o.ttft_queue, 0, 1e-9);
     NEAR(o.ttft_prefill, 10, 1e-9);
-    NEAR(o.ttft_stage, 2.5, 1e-9);     /* sidecar, posting */
-    NEAR(o.ttft_transfer, 10, 1e-9);   /* 10 blocks of 1 MB */
+    NEAR(o.ttft_stage, 2.5, 1e-9);   /* sidecar, posting */
+    NEAR(o.ttft_transfer, 10, 1e-9); /* 10 blocks of 1 MB */
     NEAR(o.kv_transfer.mean, 10, 1e-9);
     /* to the tick in which it is noticed, one more, and the step */
     assert_true(o.ttft_first >= 11 && o.ttft_first <= 12);
@@ -231,8 +231,9 @@ static void what_can_never_be_served_is_refused(void **state)
     struct sched_opt *o = &p.pool[0].sched;
     struct load_spec l = fix_closed(1, 2, 1000, 24);
     o->max_model_len = 1023;
-    refused(a, &p, &l, ERR_INPUT, "1000 + 24 tokens does not fit "
-                                  "max_model_len 1023");
+    refused(a, &p, &l, ERR_INPUT,
+            "1000 + 24 tokens does not fit "
+            "max_model_len 1023");
     o->max_model_len = 1024;
     o->num_blocks = 64; /* 63 usable; 1023 tokens have KV: 64 blocks */
     refused(a, &p, &l, ERR_INPUT, "needs 64 KV blocks, the pool has 63");
@@ -376,6 +377,5 @@ T_MAIN(cmocka_unit_test(M1_tokens_a_user_and_a_gpu),
        cmocka_unit_test(a_plant_that_does_not_fit_is_refused),
        cmocka_unit_test(a_hang_of_vllm_is_reported),
        cmocka_unit_test(an_endless_thrash_is_reported),
-       cmocka_unit_test(what_binds),
-       cmocka_unit_test(kv_use_over_time),
+       cmocka_unit_test(what_binds), cmocka_unit_test(kv_use_over_time),
        cmocka_unit_test(intervals_cover_a_steady_run))
