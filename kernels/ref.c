@@ -378,6 +378,33 @@ int ref_outs(const struct call *c, struct ref_out *out)
     return out[0].n > 0;
 }
 
+double ref_cost(const struct call *c)
+{
+    const struct call_attn *a = &c->attn;
+    const struct call_moe *m = &c->moe;
+    double seen;
+    switch (c->op) {
+    case CALL_SKINNY:
+    case CALL_GEMM:
+        return 2.0 * c->gemm.k;
+    case CALL_PREFILL:
+    case CALL_DECODE:
+        seen = a->window > 0 ? fmin(a->window, a->kv_len) : a->kv_len;
+        return 2 * seen * a->head_dim;
+    case CALL_MOE:
+        return 3.0 * m->topk * m->hidden * m->inter;
+    case CALL_NORM:
+        return 3.0 * c->norm.cols;
+    case CALL_GATHER:
+    case CALL_COPY:
+    case CALL_REDUCE:
+    case CALL_EMPTY:
+    case CALL_N:
+        break;
+    }
+    return 32.0 * CALL_RANKS;
+}
+
 size_t ref_scratch(const struct call *c)
 {
     if (c->op == CALL_PREFILL || c->op == CALL_DECODE)

@@ -28,6 +28,8 @@ enum { REF_OUTS = 3 };
 /* Returns the number of outputs; 0: the call has none that could be wrong. */
 int ref_outs(const struct call *c, struct ref_out *out);
 
+/* Inputs that a span has to make again: about 5 ns each. */
+double ref_cost(const struct call *c);
 /* Doubles of scratch that ref_span needs. */
 size_t ref_scratch(const struct call *c);
 /* The span of out o that begins at element `first` (a multiple of span). */

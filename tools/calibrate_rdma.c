@@ -53,6 +53,7 @@ enum {
     KEY_SKIP,
     KEY_RUNS,
     KEY_DEPTH,
+    KEY_PATIENCE,
     KEY_CARD,
     KEY_BASE,
     KEY_NIC,
@@ -91,6 +92,7 @@ static const struct argp_option rows[] = {
     {"seconds", KEY_SECONDS, "S", 0, "for a rung (0.1)", 4},
     {"skip", KEY_SKIP, "KIND,...", 0,
      "rungs to leave out: lone, batch, qps, both, fan, rails", 4},
+    {"patience", KEY_PATIENCE, "S", 0, "for a listener to answer (5)", 4},
     {"runs", KEY_RUNS, "N", 0, "of a plan (3)", 4},
     {"depth", KEY_DEPTH, "N", 0,
      "of a plan: messages outstanding a transfer (16)", 4},
@@ -249,6 +251,9 @@ static error_t parse_work(int key, char *arg, struct argp_state *state)
     case KEY_RUNS:
         o->measure.runs = (int)number(arg, 1, 1000, "--runs", state);
         return 0;
+    case KEY_PATIENCE:
+        o->measure.patience_s = positive(arg, "--patience", state);
+        return 0;
     case KEY_DEPTH:
         o->measure.depth = (int)number(arg, 1, RAIL_DEPTH, "--depth", state);
         return 0;
@@ -356,6 +361,7 @@ static struct options defaults(void)
                                .qps = RAIL_QPS,
                                .batch = 1024,
                                .rung_s = 0.1},
+                    .patience_s = 5,
                     .runs = 3,
                     .depth = 16,
                     .port = SIDE_PORT},

@@ -66,7 +66,7 @@ static bool wanted(const struct measured_row *r, int m, double *sigma)
 {
     const char *name = r->metric[m].name;
     bool rate = strcmp(name, "output_tok_s_per_gpu") == 0;
-    if (rate && !isnan(r->metric[m].value)) {
+    if (rate && r->osl > 1) {
         *sigma = SIGMA_RATE;
         return true;
     }

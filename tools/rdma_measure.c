@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_S 10.0 /* for a listener that is just starting */
-
 static bool to_stdout(const char *path)
 {
     return path && strcmp(path, "-") == 0;
@@ -92,7 +90,8 @@ static bool call_all(const struct rdma_measure_ask *ask, struct partner *p,
 {
     for (*n = 0; *n < ask->peers; (*n)++) {
         p[*n] = (struct partner){.side = {.fd = -1, .stop = cmd_stop()}};
-        if (!partner_call(&p[*n], ask->peer[*n], PATIENCE_S, &ask->end, a, e))
+        if (!partner_call(&p[*n], ask->peer[*n], ask->patience_s,
+                          &ask->end, a, e))
             return false;
     }
     return true;

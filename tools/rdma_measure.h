@@ -12,6 +12,7 @@ struct rdma_measure_ask {
     struct ladder_ask ladder;
     char *const *peer; /* hosts */
     size_t peers;
+    double patience_s; /* for a listener that is just starting */
     const char *plan; /* of transfers, CSV */
     int runs, depth; /* depth: messages outstanding of a transfer */
     const char *bind; /* NULL: every address */

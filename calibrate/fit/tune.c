@@ -13,12 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 8, HALVINGS = 4 };
+enum {
+    ROUNDS = 8,
+    SCALED = 2, /* rounds after which the scale stays */
+    HALVINGS = 4
+};
 #define CAUCHY 2.385
 #define NORMAL 1.4826
 #define STEP 0.02       /* of a parameter's sigma, for the Jacobian; ... */
 #define STEP_LEAST 0.01 /* ... of its logarithm, at least where relative */
-#define SETTLED 1e-3    /* relative fall of the cost */
+#define SETTLED 3e-3    /* relative fall of the cost */
 
 static double to_u(const struct tune_par *p, double x)
 {
@@ -206,6 +210,23 @@ static void normal_free(struct normal *q)
     gsl_vector_free(q->d);
 }
 
+/* The change of the Jacobian that a step has shown (Broyden, Math. Comput. 19,
+ * 1965): between fresh ones, simulations are dear. */
+static void broyden(struct tune *t, const double *u, const double *r)
+{
+    size_t n = t->n_par;
+    double size = 0;
+    for (size_t j = 0; j < n; j++)
+        size += (u[j] - t->u[j]) * (u[j] - t->u[j]);
+    for (size_t i = 0; size > 0 && i < t->n_res; i++) {
+        double *row = &t->jac[i * n], miss = r[i] - t->res[i];
+        for (size_t j = 0; j < n; j++)
+            miss -= row[j] * (u[j] - t->u[j]);
+        for (size_t j = 0; j < n; j++)
+            row[j] += miss * (u[j] - t->u[j]) / size;
+    }
+}
+
 /* Moves along d, halving while the cost rises. */
 static bool move(const struct tune_ask *k, struct tune *t, const double *d,
                  struct arena *a, struct err *e)
@@ -223,6 +244,7 @@ static bool move(const struct tune_ask *k, struct tune *t, const double *d,
         double cost = cost_of(k, u, r, t->scale);
         if (cost >= t->cost)
             continue;
+        broyden(t, u, r);
         memcpy(t->u, u, n * sizeof *u);
         memcpy(t->res, r, m * sizeof *r);
         t->cost = cost;
@@ -266,6 +288,12 @@ static void on_bound(const struct tune_ask *k, const struct tune *t, bool *held)
     }
 }
 
+/* Rounds that begin with a Jacobian from simulations. */
+static bool fresh(int round)
+{
+    return round == 0 || round == 2;
+}
+
 static bool rounds(const struct tune_ask *k, struct tune *t, struct arena *a,
                    struct err *e)
 {
@@ -274,22 +302,23 @@ static bool rounds(const struct tune_ask *k, struct tune *t, struct arena *a,
     bool *held = ARENA_ARRAY(a, bool, n), ok = true;
     double *room = ARENA_ARRAY(a, double, k->n_res);
     for (int i = 0; ok && i < ROUNDS; i++) {
-        t->scale = spread(k, t->res, room);
+        if (i < SCALED)
+            t->scale = spread(k, t->res, room);
         double was = t->cost = cost_of(k, t->u, t->res, t->scale);
         if (i == 0)
             t->cost_prior = was;
         weigh(k, t);
-        ok = jacobian(k, t, a, e) && solve(k, t, NULL, &q, held, e)
+        ok = (!fresh(i) || jacobian(k, t, a, e)) && solve(k, t, NULL, &q, held, e)
           && move(k, t, q.d->data, a, e);
         if (ok && k->told)
             k->told(k->to, i, t->cost);
-        if (ok && was - t->cost < SETTLED * was)
+        if (ok && i >= SCALED && was - t->cost < SETTLED * was)
             break;
     }
     if (ok) {
         weigh(k, t);
         on_bound(k, t, held);
-        ok = jacobian(k, t, a, e) && covariance(k, t, held, e);
+        ok = covariance(k, t, held, e);
     }
     normal_free(&q);
     return ok;

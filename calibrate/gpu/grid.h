@@ -21,7 +21,6 @@ struct grid_model {
 struct grid_ask {
     const struct grid_model *model;
     size_t n;
-    bool hopper; /* the target has two prefill kernels */
     size_t memory_bytes;
 };
 

@@ -1,12 +1,11 @@
 /* Attention of new tokens: from scratch, and behind a past (a table of its own
- * columns). */
+ * own: older readers of the first know no past). */
 #include "calibrate/gpu/grid.h"
 
-static const struct grid_table fresh = {
-    "attention_prefill",
-    "batch,seq_len,past_kv_len,num_heads,num_kv_heads,head_dim,window,"
-    "kv_dtype,variant",
-};
+#define COLUMNS                                                                \
+    "batch,seq_len,past_kv_len,num_heads,num_kv_heads,head_dim,window,kv_dtype"
+static const struct grid_table fresh = {"attention_prefill", COLUMNS};
+static const struct grid_table behind = {"attention_past", COLUMNS};
 
 enum { BLOCK = 16, TOKENS_MAX = 32768 };
 
@@ -16,7 +15,6 @@ static const int lengths[] = {16,   64,   128,  256,   512,  1024,
 struct shape {
     int heads, kv_heads, head_dim, window;
     enum call_type kv;
-    int variant;
 };
 
 static void point(struct grid_plan *plan, const struct shape *s, int batch,
@@ -38,11 +36,10 @@ static void point(struct grid_plan *plan, const struct shape *s, int batch,
     double pairs = w > 0 ? w : past + (seq + 1) / 2.0;
     double wide = (double)s->heads * s->head_dim;
     struct grid_point *p = grid_point(
-        plan, seq, "%d,%d,%d,%d,%d,%d,%d,%s,%s", batch, seq, past, s->heads,
-        s->kv_heads, s->head_dim, s->window, s->kv == CALL_FP8 ? "fp8" : "bf16",
-        s->variant ? "portable" : "best");
-    p->call = (struct call){.op = CALL_PREFILL, .variant = s->variant,
-                            .attn = a};
+        plan, seq, "%d,%d,%d,%d,%d,%d,%d,%s", batch, seq, past, s->heads,
+        s->kv_heads, s->head_dim, s->window,
+        s->kv == CALL_FP8 ? "fp8" : "bf16");
+    p->call = (struct call){.op = CALL_PREFILL, .attn = a};
     p->bytes = q * wide * 4 +
                2.0 * batch * (w > 0 ? w + seq : past + seq) * s->kv_heads *
                    s->head_dim * cell;
@@ -52,7 +49,7 @@ static void point(struct grid_plan *plan, const struct shape *s, int batch,
 static void line(struct grid_plan *plan, const struct shape *s, int batch,
                  int past)
 {
-    grid_new(plan, &fresh);
+    grid_new(plan, past > 0 ? &behind : &fresh);
     for (const int *l = lengths; *l && batch * *l <= TOKENS_MAX; l++)
         point(plan, s, batch, *l, past);
     grid_once(plan);
@@ -74,7 +71,7 @@ static void lines(const struct grid_ask *ask, struct grid_plan *plan)
         for (const int *tp = grid_tp; *tp; tp++) {
             const struct grid_model *m = &ask->model[i];
             int kv = m->kv_heads / *tp > 0 ? m->kv_heads / *tp : 1;
-            struct shape s = {m->heads / *tp, kv, m->head_dim, 0, CALL_BF16, 0};
+            struct shape s = {m->heads / *tp, kv, m->head_dim, 0, CALL_BF16};
             of_shape(plan, &s);
             if (m->window) {
                 s.window = m->window;

@@ -89,15 +89,16 @@ static void add_sizes(struct plan *p, enum rail_op op)
             add(p, rung_of(LADDER_BATCH, op, s, n, 1));
 }
 
+/* Small messages show how many go a second, large ones how many bytes. */
 static void add_qps(struct plan *p, enum rail_op op)
 {
-    for (int big = 0; big < 2; big++) {
-        uint64_t s = within(p->ask, big ? LARGE : BLOCK);
-        uint32_t n = p->ask->batch < 128 ? p->ask->batch : 128;
-        n = n < p->ask->qps ? p->ask->qps : n;
+    const uint64_t sizes[] = {p->ask->least, within(p->ask, BLOCK),
+                              within(p->ask, LARGE)};
+    uint32_t n = p->ask->batch < 128 ? p->ask->batch : 128;
+    n = n < p->ask->qps ? p->ask->qps : n;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (uint32_t q = 1; q <= p->ask->qps; q *= 2)
-            add(p, rung_of(LADDER_QPS, op, s, n, q));
-    }
+            add(p, rung_of(LADDER_QPS, op, sizes[i], n, q));
 }
 
 static void add_wide(struct plan *p, enum rail_op op, size_t partners,
@@ -327,10 +328,8 @@ static bool climb_all(struct climb *c, const struct ladder_ear *ear,
                                  .gpu = c->lane[0].rail->on_gpu};
         if (is_too_long(c, &row.rung))
             continue;
-        if (!climb_one(c, &row, e)) {
-            partner_why(c->p, e);
+        if (!climb_one(c, &row, e))
             return err_in(e, "rung %zu of %zu", i + 1, n);
-        }
         learn(c, &row);
         if (!ear->told(ear->to, &row, i + 1, n, e))
             return false;

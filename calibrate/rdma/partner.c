@@ -234,6 +234,17 @@ static bool moved_wrong(struct partner_lane *l, const char *what,
                    l->p->side.who, what);
 }
 
+static bool move_one(struct partner_lane *l, enum rail_op op, uint64_t bytes,
+                     struct err *e)
+{
+    struct feed_job j = {.op = op, .bytes = bytes, .messages = 1, .qps = 1};
+    struct feed_took took;
+    if (feed_run(l->rail, &j, 1, &took, e))
+        return true;
+    partner_why(l->p, e);
+    return false;
+}
+
 /* A pattern goes over by WRITE, another comes back by READ. */
 static bool check_bytes(struct partner_lane *l, uint64_t bytes, struct err *e)
 {
@@ -241,14 +252,11 @@ static bool check_bytes(struct partner_lane *l, uint64_t bytes, struct err *e)
     static const uint64_t seed = 7;
     uint8_t b[MOST];
     size_t n = bytes < MOST ? (size_t)bytes : MOST;
-    struct feed_job j = {.bytes = n, .messages = 1, .qps = 1};
-    struct feed_took took;
     struct side_frame f;
     partner_pattern(b, n, seed);
     if (!l->rail->ops->put(l->rail, b, n))
         return true; /* there are no bytes */
-    j.op = RAIL_WRITE;
-    if (!feed_run(l->rail, &j, 1, &took, e) ||
+    if (!move_one(l, RAIL_WRITE, n, e) ||
         !ask_lane(l, SIDE_SUM, n, SIDE_SUM, &f, e))
         return false;
     if (side_get_u64(&f) != partner_sum(b, n))
@@ -256,8 +264,7 @@ static bool check_bytes(struct partner_lane *l, uint64_t bytes, struct err *e)
     if (!ask_lane(l, SIDE_FILL, n, SIDE_OK, &f, e))
         return false;
     uint64_t sum = side_get_u64(&f);
-    j.op = RAIL_READ;
-    if (!feed_run(l->rail, &j, 1, &took, e))
+    if (!move_one(l, RAIL_READ, n, e))
         return false;
     if (!l->rail->ops->get(l->rail, b, n) || partner_sum(b, n) != sum)
         return moved_wrong(l, "READ", e);
@@ -312,7 +319,6 @@ bool partner_open(struct partner *p, const struct partner_want *want,
     *l = (struct partner_lane){.p = p, .id = p->lanes++};
     if (open_both(l, want, e))
         return true;
-    partner_why(p, e);
     side_sorry(&p->side, e);
     if (l->rail)
         l->rail->ops->close(l->rail);

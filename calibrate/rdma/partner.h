@@ -70,8 +70,8 @@ struct partner_took {
 };
 bool partner_end(struct partner_lane *l, struct partner_took *took,
                  struct err *e);
-/* When a rail's wait was broken off by the other end: its own words for it, if
- * it has left any. */
+/* After an error of a rail: where the other end broke off, its own words for it,
+ * or that it has gone. */
 void partner_why(struct partner *p, struct err *e);
 
 /* Serves callers until told to stop (ERR_NO), or `once` (true when that caller

@@ -246,7 +246,7 @@ bool partner_serve(const struct partner_door *door,
     for (;;) {
         struct side s = {.fd = -1, .stop = door->stop, .patient = true};
         struct err why = {ERR_NONE, ""};
-        char line[ERR_TEXT + 160];
+        char line[ERR_TEXT + 200];
         bool ok = side_accept(door->fd, &s, &why) && serve_one(&s, ask, &why);
         if (door->stop && *door->stop)
             return err_set(e, ERR_NO, "interrupted");

@@ -117,7 +117,7 @@ bool verbs_failed(const char *device, enum ibv_wc_status status,
 
 /* ---- ports ---- */
 
-static void name_port(char name[RAIL_NAME], const char *device, int port)
+static void name_port(char name[RAIL_NAME], const char *device, uint8_t port)
 {
     if (port == 1)
         snprintf(name, RAIL_NAME, "%.*s", RAIL_NAME - 8, device);
@@ -137,7 +137,7 @@ static void add_ports(struct ibv_device *d, struct arena *a,
         struct ibv_port_attr at;
         *list = arena_grow(a, *list, *n, *n + 1, sizeof **list);
         struct rail_port *p = &(*list)[(*n)++];
-        name_port(p->name, name, k);
+        name_port(p->name, name, (uint8_t)k);
         if (why == 0)
             why = ibv_query_port(ctx, (uint8_t)k, &at);
         if (why != 0) {

@@ -1,23 +1,28 @@
-/* What an engine adds to its kernels.  The parameters' meaning is in tuned.c,
- * which applies them; the value here is the time between two steps. */
+/* What an engine adds to its kernels.  tuned.c applies the parameters; the
+ * value here is the time between two steps. */
 #include "sim/cost/form.h"
 
-enum { STEP, REQUEST };
+#include "sim/cost/tuned.h"
 
 static double value(const double *c, const double *x)
 {
-    return (c[STEP] + c[REQUEST] * x[0]) * 1e-6;
+    return (c[TUNED_STEP_US] + c[TUNED_STEP_REQUEST_US] * x[0]) * 1e-6;
 }
+
+#define NAME(id, name, ...) name,
+#define GUESS(id, name, what, neutral, prior, ...) prior,
+#define LO(id, name, what, neutral, prior, sigma, lo, ...) lo,
+#define HI(id, name, what, neutral, prior, sigma, lo, hi, relative) hi,
 
 const struct form form_engine = {
     .name = "engine",
-    .what = "step + step_request requests between two steps; efficiencies "
-            "divide their family's time or multiply its rate",
-    .n_coef = 2,
-    .coef = {"step_us", "step_request_us"},
-    .lo = {0, 0},
-    .hi = {1e5, 1e3},
-    .guess = {200, 5},
+    .what = "step + step_request requests between two steps; the others "
+            "divide a kernel family's time, multiply its rate or add to it",
+    .n_coef = TUNED_N,
+    .coef = {TUNED_LIST(NAME)},
+    .lo = {TUNED_LIST(LO)},
+    .hi = {TUNED_LIST(HI)},
+    .guess = {TUNED_LIST(GUESS)},
     .n_feature = 1,
     .feature = {"requests"},
     .value = value,

@@ -6,58 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Priors: operator tables are made of kernels that ran for moments on a cool
- * card and one after the other, so a server's kernels are as fast or somewhat
- * slower; how far the tables of one kernel version miss another is the 4 to
- * 13 % that the fits' own errors show, with room.  Times between kernels and
- * steps are of the order of a launch and of a Python step loop. */
 static const struct tuned_info infos[TUNED_N] = {
-    [TUNED_GEMM_FP8_MEM] = {"gemm_fp8_mem", "rate of FP8 weights from memory",
-                            1, 1, 0.08, 0.7, 1.4, true},
-    [TUNED_GEMM_FP8_MID] = {"gemm_fp8_mid", "FP8 GEMM of 17 to 128 rows", 1, 1,
-                            0.15, 0.5, 1.6, true},
-    [TUNED_GEMM_FP8_MUL] = {"gemm_fp8_mul", "rate of FP8 multiplications", 1,
-                            0.85, 0.15, 0.4, 1.3, true},
-    [TUNED_GEMM_BF16_MEM] = {"gemm_bf16_mem",
-                             "rate of 16-bit weights from memory", 1, 1, 0.08,
-                             0.7, 1.4, true},
-    [TUNED_GEMM_BF16_MUL] = {"gemm_bf16_mul", "rate of 16-bit multiplications",
-                             1, 0.9, 0.15, 0.4, 1.3, true},
-    [TUNED_MOE_MEM] = {"moe_mem", "rate of expert weights from memory", 1, 1,
-                       0.2, 0.4, 2, true},
-    [TUNED_MOE_MUL] = {"moe_mul", "rate of expert multiplications", 1, 0.8,
-                       0.4, 0.15, 2, true},
-    [TUNED_MOE_SPREAD] = {"moe_spread", "tokens that choose experts freely", 1,
-                          0.8, 0.3, 0.2, 1, true},
-    [TUNED_DECODE_D64] = {"attn_decode_d64", "decode attention, head size 64",
-                          1, 1, 0.2, 0.3, 2, true},
-    [TUNED_DECODE_D128] = {"attn_decode_d128",
-                           "decode attention, head size 128", 1, 1, 0.2, 0.3,
-                           2, true},
-    [TUNED_PREFILL_ATTN] = {"attn_prefill", "prefill attention", 1, 0.9, 0.2,
-                            0.3, 1.5, true},
-    [TUNED_REDUCE_US] = {"allreduce_wait_us", "wait of ranks, a collective", 0,
-                         2, 3, 0, 30, false},
-    [TUNED_REDUCE_RATE] = {"allreduce_rate", "rate of collectives", 1, 1, 0.15,
-                           0.4, 1.6, true},
-    [TUNED_ELEMENT] = {"elementwise", "norms, quantisation, activations", 1, 1,
-                       0.2, 0.3, 2, true},
-    [TUNED_GAP_US] = {"gap_us", "between two kernels", 0, 0.5, 0.5, 0, 5,
-                      false},
-    [TUNED_LAUNCH] = {"launch", "speed of launches outside of graphs", 1, 1,
-                      0.5, 0.2, 10, true},
-    [TUNED_STEP_US] = {"step_us", "between two steps", 0, 200, 200, 0, 3000,
-                       false},
-    [TUNED_STEP_REQUEST_US] = {"step_request_us",
-                               "between two steps, a request", 0, 5, 10, 0,
-                               100, false},
-    [TUNED_HOST] = {"host", "speed of scheduler, preparation and update", 1, 1,
-                    0.3, 0.3, 3, true},
-    [TUNED_FRONT_US] = {"front_us", "request to engine", 0, 3000, 3000, 0,
-                        30000, false},
-    [TUNED_FRONT_TOKEN_US] = {"front_token_us",
-                              "request to engine, a prompt token", 0, 1.5, 1.5,
-                              0, 20, false},
+#define TUNED_INFO(id, ...) [id] = {__VA_ARGS__},
+    TUNED_LIST(TUNED_INFO)
+#undef TUNED_INFO
 };
 
 const struct tuned_info *tuned_info(enum tuned_param p)
@@ -89,6 +41,26 @@ struct tuned tuned_of(const struct op_costs *c)
     return t;
 }
 
+void tuned_choose(struct tuned *t, const struct tuned_ways *w)
+{
+    double *v = t->v;
+    if (w->marlin) {
+        v[TUNED_MOE_MEM] = v[TUNED_MARLIN_MEM];
+        v[TUNED_MOE_MUL] = v[TUNED_MARLIN_MUL];
+    }
+    if (w->old_fp8)
+        v[TUNED_GEMM_FP8_MID] = v[TUNED_GEMM_FP8_MID_OLD];
+    if (w->zeros) {
+        v[TUNED_GEMM_FP8_MUL] *= v[TUNED_ZERO];
+        v[TUNED_GEMM_BF16_MUL] *= v[TUNED_ZERO];
+        v[TUNED_MOE_MUL] *= v[TUNED_ZERO];
+    }
+    if (w->triton_mha) {
+        v[TUNED_PREFILL_D64] *= v[TUNED_PREFILL_TRITON];
+        v[TUNED_PREFILL_D128] *= v[TUNED_PREFILL_TRITON];
+    }
+}
+
 static bool ends(const char *s, const char *tail)
 {
     size_t n = strlen(s), t = strlen(tail);
@@ -113,12 +85,15 @@ static struct rates rates_of(const struct tuned *t, const struct op_call *c)
     case OP_MOE:
         return (struct rates){v[TUNED_MOE_MEM], v[TUNED_MOE_MUL]};
     case OP_ATTN_PREFILL:
-        return (struct rates){v[TUNED_PREFILL_ATTN], v[TUNED_PREFILL_ATTN]};
+        if (c->head_dim > 64)
+            return (struct rates){v[TUNED_PREFILL_D128], v[TUNED_PREFILL_D128]};
+        return (struct rates){v[TUNED_PREFILL_D64], v[TUNED_PREFILL_D64]};
     case OP_ALLREDUCE:
     case OP_ALLGATHER:
         return (struct rates){v[TUNED_REDUCE_RATE], 1};
     case OP_NORM:
     case OP_QUANT:
+        return (struct rates){v[TUNED_ELEMENT], 1};
     case OP_ATTN_DECODE:
     case OP_SAMPLE:
     case OP_HOST:
@@ -157,11 +132,10 @@ static double whole(const struct tuned *t, const struct op_call *c)
                                                     : 1;
     case OP_ATTN_DECODE:
         return c->head_dim > 64 ? v[TUNED_DECODE_D128] : v[TUNED_DECODE_D64];
-    case OP_NORM:
-    case OP_QUANT:
-        return v[TUNED_ELEMENT];
     case OP_HOST:
         return c->piece == HOST_LAUNCH ? v[TUNED_LAUNCH] : v[TUNED_HOST];
+    case OP_QUANT:
+    case OP_NORM:
     case OP_MOE:
     case OP_ATTN_PREFILL:
     case OP_ALLREDUCE:
@@ -186,5 +160,6 @@ double tuned_time(const struct tuned *t, const struct op_call *c,
 double tuned_active(const struct tuned *t, const struct op_call *c)
 {
     double free = 1 + (c->tokens - 1) * t->v[TUNED_MOE_SPREAD];
-    return shape_active((int)c->experts, (int)c->topk, free);
+    return shape_active((int)c->experts, (int)c->topk, free)
+         + t->v[TUNED_MOE_TAIL];
 }

@@ -9,29 +9,12 @@
 #define SIM_COST_TUNED_H
 
 #include "sim/cost/op.h"
+#include "sim/cost/tuned_list.h"
 
 enum tuned_param {
-    TUNED_GEMM_FP8_MEM, /* rate at which weights stream */
-    TUNED_GEMM_FP8_MID, /* kernels for 17 to 128 rows */
-    TUNED_GEMM_FP8_MUL, /* rate of multiplications: the sustained clock */
-    TUNED_GEMM_BF16_MEM,
-    TUNED_GEMM_BF16_MUL,
-    TUNED_MOE_MEM,
-    TUNED_MOE_MUL,
-    TUNED_MOE_SPREAD, /* share of tokens that choose experts freely */
-    TUNED_DECODE_D64, /* decode attention by head size */
-    TUNED_DECODE_D128,
-    TUNED_PREFILL_ATTN,
-    TUNED_REDUCE_US,  /* ranks wait for each other, a collective */
-    TUNED_REDUCE_RATE,
-    TUNED_ELEMENT, /* norms, quantisation, rotary, activation */
-    TUNED_GAP_US,  /* between two kernels */
-    TUNED_LAUNCH,  /* host's launches outside of graphs */
-    TUNED_STEP_US, /* between two steps */
-    TUNED_STEP_REQUEST_US,
-    TUNED_HOST, /* scheduler, preparation, update */
-    TUNED_FRONT_US,       /* request to engine: parse, tokenise, queue ... */
-    TUNED_FRONT_TOKEN_US, /* ... a prompt token */
+#define TUNED_ENUM(id, ...) id,
+    TUNED_LIST(TUNED_ENUM)
+#undef TUNED_ENUM
     TUNED_N
 };
 
@@ -45,6 +28,15 @@ struct tuned_info {
 };
 const struct tuned_info *tuned_info(enum tuned_param p);
 
+/* Kernels that the engine's version or flags choose; all false: its default
+ * today. */
+struct tuned_ways {
+    bool marlin;     /* MXFP4 experts */
+    bool old_fp8;    /* FP8 GEMMs of vLLM before 0.14 */
+    bool triton_mha; /* prefill attention on ROCm */
+    bool zeros;      /* dummy weights draw little power */
+};
+
 struct tuned {
     double v[TUNED_N];
     const struct fit *fit; /* NULL: all neutral */
@@ -54,6 +46,8 @@ struct tuned {
 struct tuned tuned_neutral(void);
 /* From the store's fit engine/all of the GPU, else of its donor. */
 struct tuned tuned_of(const struct op_costs *c);
+/* Puts the parameters of other kernels in the place of the default ones. */
+void tuned_choose(struct tuned *t, const struct tuned_ways *w);
 /* Adjusts coefficients of a form in place, before its value is taken. */
 void tuned_coefs(const struct tuned *t, const struct op_call *c,
                  const char *const *name, int n, double *coef);

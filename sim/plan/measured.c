@@ -37,7 +37,8 @@ double measured_predicted(const struct measured_row *r, int i)
     const struct world_dist *d[] = {&o->ttft, &o->tpot, &o->itl, &o->e2e};
     const double rate[] = {o->req_s, o->output_tok_s, o->tpsg,
                            o->total_tok_s / r->plant.gpus};
-    return i < 16 ? dist_at(d[i / 4], i % 4) : rate[i - 16];
+    double warm = o->duration_s / (o->duration_s + r->cold_s);
+    return i < 16 ? dist_at(d[i / 4], i % 4) : rate[i - 16] * warm;
 }
 
 /* ---- one row ------------------------------------------------------------- */
@@ -302,11 +303,14 @@ static bool uncalibrated(const struct plant *p)
     return false;
 }
 
-/* From the client's send to the engine's queue: parsing, tokenising, one
+/* What the parameters say of a run beside its steps.
+ * From the client's send to the engine's queue: parsing, tokenising, one
  * process for all of it. */
 static void front(struct measured_row *row, const struct tuned *t)
 {
     int64_t lo, hi;
+    row->cold_s = row->cold && row->s->llm.experts && !row->ways.marlin
+                      ? t->v[TUNED_COLD_S] : 0;
     length_bounds(&row->s->load.isl, &lo, &hi);
     double mean = (double)(lo + hi) / 2;
     if (!row->in_process)
@@ -322,7 +326,14 @@ static bool row_plant(struct measured_reader *r, struct measured_row *row,
                                .models = r->ask->models,
                                .store = r->ask->store, .seed = r->ask->seed};
     struct err e = {0};
-    if (!scenario_load(&ask, r->a, s, &e)
+    bool ok = scenario_load(&ask, r->a, s, &e);
+    if (ok) {
+        struct tuned *t = ARENA_NEW(r->a, struct tuned);
+        *t = tuned_of(&s->costs);
+        tuned_choose(t, &row->ways);
+        s->costs.tuned = t;
+    }
+    if (!ok
         || !scenario_plant(s, &s->topology, scenario_plant_cache(s, r->a),
                            &row->plant, &e))
         return refuse(r, e.text);
@@ -342,6 +353,14 @@ static void read_row(struct measured_reader *r, struct measured_row *row)
         .topology = arena_str(r->a, field(r, "topology")),
         .status = MEASURED_UNSUPPORTED};
     row->tp = (int)count(r, strcmp(row->topology, "pd") ? "agg_tp" : "d_tp");
+    int minor = minor_version(field(r, "engine_version"));
+    row->ways = (struct tuned_ways){
+        .marlin = strstr(field(r, "other_flags"), "USE_MARLIN=1") != NULL,
+        .old_fp8 = minor >= 0 && minor < 14,
+        .triton_mha = strstr(field(r, "attention_backend"), "AITER_MHA=0") != NULL,
+        .zeros = strcmp(field(r, "load_format"), "dummy") == 0};
+    /* InferenceX warmed up with one request until vLLM 0.14 */
+    row->cold = row->ways.old_fp8 && !row->in_process;
     row->weight = count(r, "weight");
     row->in_process = strcmp(field(r, "client"), "in-process") == 0;
     number(r, "isl", &row->isl);
@@ -400,8 +419,11 @@ bool measured_try(const struct measured_row *r, const struct tuned *t,
                   struct arena *a, struct measured_row *out, struct err *e)
 {
     struct scenario *s = ARENA_NEW(a, struct scenario);
+    struct tuned *own = ARENA_NEW(a, struct tuned);
     *s = *r->s;
-    s->costs.tuned = t;
+    *own = *t;
+    tuned_choose(own, &r->ways);
+    s->costs.tuned = own;
     *out = *r;
     out->s = s;
     if (!scenario_plant(s, &s->topology, scenario_plant_cache(s, a),

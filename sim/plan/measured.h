@@ -33,6 +33,10 @@ struct measured_row {
     struct plant plant;
     int tp;
     double isl, osl, concurrency; /* as published, for grouping */
+    struct tuned_ways ways;
+    bool cold; /* few warm-ups before Triton's kernels: some are compiled while
+                  the run is measured */
+    double cold_s; /* how long; lengthens the run, not its median gaps */
     double weight;   /* column "weight", 1 where none: doubt in the row */
     bool in_process; /* no HTTP in front: the front end's time is not there */
     struct measured_metric metric[MEASURED_METRICS];

@@ -114,8 +114,8 @@ bool scenario_topology(const struct scenario *s, const char *name,
 const char *scenario_topology_name(const struct scenario_topology *t,
                                    struct arena *a);
 
-/* Compiles a topology.  Prices are cached in `cache` by (tp, engine) and live in
- * its arena; one thread builds, many read the result. */
+/* Compiles a topology.  Prices are cached in `cache` by (tp, engine) and live
+ * in its arena; one thread builds, many read the result. */
 struct scenario_cache;
 struct scenario_cache *scenario_plant_cache(const struct scenario *s,
                                             struct arena *a);

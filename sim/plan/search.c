@@ -24,7 +24,7 @@ static double search_load(const struct space *sp, size_t t, int rung)
 {
     double k = exp2((double)rung / SEARCH_STEPS);
     if (search_open(&sp->s->load))
-        return 0.01 * sp->topology[t].gpus * k; /* from 1 % of a request/s/GPU */
+        return 0.01 * sp->topology[t].gpus * k; /* from 1 % of a request/s */
     return ceil(k);
 }
 

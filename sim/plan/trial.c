@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void trial_run(const struct space *sp, size_t i, bool engine_steps,
-               struct arena *a, struct trial *t)
+static void trial(const struct space *sp, size_t i, struct world_ask ask,
+                  struct arena *a, struct trial *t)
 {
     char context[128];
     struct err e = {0};
@@ -17,8 +17,9 @@ void trial_run(const struct space *sp, size_t i, bool engine_steps,
     t->point = i % sp->points;
     t->load = space_load(sp, t->topology, t->point);
     t->seed = rng_seed(sp->s->seed, t->point);
-    struct world_ask ask = {.plant = &sp->plant[t->topology], .load = &t->load,
-                            .seed = t->seed, .engine_steps = engine_steps};
+    ask.plant = &sp->plant[t->topology];
+    ask.load = &t->load;
+    ask.seed = t->seed;
     snprintf(context, sizeof context, "%s, trial %zu, seed %llu",
              ask.plant->name, i, (unsigned long long)t->seed);
     must_context = context;
@@ -26,6 +27,18 @@ void trial_run(const struct space *sp, size_t i, bool engine_steps,
     must_context = NULL;
     if (!t->ok)
         snprintf(t->why, sizeof t->why, "%.255s", e.text);
+}
+
+void trial_run(const struct space *sp, size_t i, bool engine_steps,
+               struct arena *a, struct trial *t)
+{
+    trial(sp, i, (struct world_ask){.engine_steps = engine_steps}, a, t);
+}
+
+void trial_watch(const struct space *sp, size_t i, const struct watch *watch,
+                 struct arena *a, struct trial *t)
+{
+    trial(sp, i, (struct world_ask){.watch = watch}, a, t);
 }
 
 bool trial_slo_given(const struct scenario_slo *slo)

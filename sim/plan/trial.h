@@ -20,6 +20,10 @@ struct trial {
 void trial_run(const struct space *sp, size_t i, bool engine_steps,
                struct arena *a, struct trial *t);
 
+/* The same while somebody looks on. */
+void trial_watch(const struct space *sp, size_t i, const struct watch *watch,
+                 struct arena *a, struct trial *t);
+
 /* Whether the outcome keeps every promise that was given. */
 bool trial_slo_given(const struct scenario_slo *slo);
 bool trial_slo_met(const struct scenario_slo *slo, const struct outcome *o);

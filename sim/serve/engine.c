@@ -128,6 +128,35 @@ static void engine_tokens(struct world *w, struct engine *g, ns_t before,
     }
 }
 
+/* Notes who was preempted.  Its step in flight may still bring a token, so its
+ * last one is known after the next update. */
+static void engine_watch(struct world *w, struct engine *g,
+                         const struct sched_batch *b)
+{
+    for (uint32_t i = 0; i < b->n_preempted; i++)
+        engine_add(w, &g->watch, b->preempted[i]);
+    g->preemptions += b->n_preempted;
+    w->thrash += b->n_preempted;
+    if (w->thrash > WORLD_THRASH)
+        world_fail(w, ERR_NO,
+                   "engine %u of %s hangs: it preempts and resumes requests "
+                   "for ever, blocks are held by those that wait behind",
+                   (unsigned)g->id, w->plant->name);
+}
+
+/* Remembers when preempted requests had their last token, before the ring
+ * forgets: their gap is counted when they come back.  One that is preempted
+ * again before its next token is remembered already. */
+static void engine_remember(struct world *w, struct engine *g)
+{
+    for (uint32_t i = 0; i < g->watch.n; i++) {
+        struct sched_view v = sched_view(g->sched, g->watch.v[i]);
+        if (v.output > 0 && g->ring_s - v.last_out <= ENGINE_RING)
+            w->req[v.user].last = g->ring[v.last_out % ENGINE_RING];
+    }
+    g->watch.n = 0;
+}
+
 /* Applies the oldest batch's output, which is there at `now`.  Tokens leave
  * when the update is over: an answer to them misses the schedule that follows
  * (engine.md 3.8). */
@@ -147,6 +176,7 @@ static void engine_update(struct world *w, struct engine *g, ns_t now)
     g->n_out--;
     g->host_free = now + (n ? engine_ns(h.update) : 0);
     engine_ring_put(g, s, g->host_free);
+    engine_remember(w, g);
     if (g->plan->role != ROLE_PREFILL && g->out.tokens)
         engine_tokens(w, g, before, g->host_free);
     if (g->out.n_fin || in.n_rx || in.n_tx)
@@ -169,26 +199,6 @@ static void engine_finish(struct world *w, struct engine *g)
             world_mail(w, g->host_free, MAIL_DONE, (uint32_t)fin.user);
     }
     g->out.n_fin = 0;
-}
-
-/* Remembers when preempted requests had their last token, before the ring
- * forgets: their gap is counted when they come back.  One that is preempted
- * again before its next token is remembered already. */
-static void engine_watch(struct world *w, struct engine *g,
-                         const struct sched_batch *b)
-{
-    g->preemptions += b->n_preempted;
-    w->thrash += b->n_preempted;
-    if (w->thrash > WORLD_THRASH)
-        world_fail(w, ERR_NO,
-                   "engine %u of %s hangs: it preempts and resumes requests "
-                   "for ever, blocks are held by those that wait behind",
-                   (unsigned)g->id, w->plant->name);
-    for (uint32_t i = 0; i < b->n_preempted; i++) {
-        struct sched_view v = sched_view(g->sched, b->preempted[i]);
-        if (v.output > 0 && g->ring_s - v.last_out <= ENGINE_RING)
-            w->req[v.user].last = g->ring[v.last_out % ENGINE_RING];
-    }
 }
 
 /* ---- launch -------------------------------------------------------------- */
@@ -315,6 +325,8 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
         g->busy += gpu;
         g->steps++;
         engine_admit(w, g, b, now);
+        if (w->ask->watch)
+            watch_step(w, g, b, start, start + gpu);
     }
     g->worker_free = t;
     g->host_free = g->plan->tp == 1 ? t : core;
@@ -405,7 +417,7 @@ static bool engine_watched(const struct world *w, const struct engine *g)
 static uint32_t engine_quiet_rounds(struct world *w, struct engine *g)
 {
     if (w->ask->engine_steps || g->n_out < g->depth || g->inbox.n || g->rx.n
-        || g->tx.n || sched_waiting(g->sched) != g->gauge
+        || g->tx.n || g->watch.n || sched_waiting(g->sched) != g->gauge
         || engine_watched(w, g))
         return 0;
     struct sched_batch *out[ENGINE_DEPTH];

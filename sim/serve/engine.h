@@ -12,8 +12,8 @@
  *    +--> POLL --(tick)--> FILL        BLOCKED <--> QUIET ----------+
  *
  * QUIET is BLOCKED with a promise: the next n rounds (update the oldest batch,
- * schedule one more) change nothing but counters, so their times are computed in
- * one go and one event stands for all of them.  A poke in mid-run keeps the
+ * schedule one more) change nothing but counters, so their times are computed
+ * in one go and one event stands for all of them.  A poke in mid-run keeps the
  * rounds that are over and drops the rest; results are those of single steps,
  * to the nanosecond.
  *
@@ -75,6 +75,7 @@ struct engine {
     bool executed; /* the last schedule gave tokens */
     struct engine_list inbox; /* world requests to add */
     struct engine_list rx, tx; /* done, not yet noticed by the worker */
+    struct engine_list watch;  /* preempted by the last schedule */
     struct engine_quiet quiet;
     struct price_chunk *chunk; /* scratch for price_shape */
     uint32_t cap_chunk;

@@ -89,7 +89,7 @@ static struct wire_end handover_end(const struct engine *g, int rank)
 
 void handover_start(struct world *w, uint32_t req, ns_t now)
 {
-    const struct world_req *r = &w->req[req];
+    struct world_req *r = &w->req[req];
     const struct engine *p = &w->engine[r->prefill];
     const struct engine *d = &w->engine[r->decode];
     int pt = p->plan->tp, dt = d->plan->tp, n = pt > dt ? pt : dt;
@@ -103,6 +103,7 @@ void handover_start(struct world *w, uint32_t req, ns_t now)
         part[i].from = handover_end(p, i * pt / n);
         part[i].to = handover_end(d, i * dt / n);
         part[i].bytes = (int64_t)(bytes * dt / n);
+        r->bytes += part[i].bytes;
     }
     wire_start(w->wire, now, WIRE_READ, part, (uint32_t)n, req);
     evq_set(w->q, SLOT_WIRE, wire_next(w->wire));
@@ -116,6 +117,8 @@ void handover_wire(struct world *w, ns_t now)
         struct world_req *r = &w->req[req];
         r->received = now;
         hist_add(&w->transfer, now - r->posted, 1);
+        if (w->ask->watch)
+            watch_transfer(w, r);
         engine_received(w, &w->engine[r->decode], r->loading, now);
         engine_sent(w, &w->engine[r->prefill], r->pinned, now);
     }

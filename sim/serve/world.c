@@ -114,6 +114,7 @@ static void world_send(struct world *w, const struct load_req *l, ns_t now)
     uint32_t id = world_take(w);
     w->req[id] = (struct world_req){
         .sent = now, .isl = l->isl, .osl = l->osl, .prefill = WORLD_NOBODY,
+        .life = w->lives++,
         .text = l->text, .n_text = l->n_text, .text_tokens = l->text_tokens,
         .first_prompt = w->ask->load->warmup_requests > 0
                      && (!w->measuring || w->sent == 0)};
@@ -235,6 +236,8 @@ static void world_finished(struct world *w, uint32_t req, ns_t now)
     struct world_req *r = &w->req[req];
     must(r->started);
     w->engine[r->decode].active--;
+    if (w->ask->watch)
+        watch_life(w, r, now);
     hist_add(&w->e2e, now - r->sent, 1);
     if (r->osl > 1)
         hist_add(&w->tpot, (now - r->first) / (r->osl - 1), 1);
@@ -513,7 +516,8 @@ static void world_outcome(struct world *w, struct outcome *o)
 bool world_run(const struct world_ask *ask, struct arena *a,
                struct outcome *out, struct err *e)
 {
-    struct world w = {.ask = ask, .plant = ask->plant, .arena = a,
+    struct world_ask own = *ask;
+    struct world w = {.ask = &own, .plant = ask->plant, .arena = a,
                       .free_req = WORLD_NOBODY};
     if (!load_new(&w.load, ask->load, ask->seed, a, e))
         return false;
@@ -524,12 +528,15 @@ bool world_run(const struct world_ask *ask, struct arena *a,
     w.route_rng = rng_stream(ask->seed, RNG_ROUTER, 0);
     w.wire = wire_new(w.plant->wire, w.plant->nodes, w.plant->gpus_per_node, a);
     w.batch_size = (load_requests(w.load) + WORLD_BATCHES - 1) / WORLD_BATCHES;
+    own.engine_steps |= ask->watch != NULL;
+    w.watch_arena = ask->watch ? arena_open() : NULL;
     world_engines(&w);
     if (world_place(&w)) {
         world_begin(&w);
         world_loop(&w);
         world_stuck(&w);
     }
+    arena_close(w.watch_arena);
     if (w.failed) {
         *e = w.err;
         return false;

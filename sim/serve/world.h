@@ -8,6 +8,7 @@
 
 #include "sim/load/load.h"
 #include "sim/serve/plant.h"
+#include "sim/serve/watch.h"
 
 /* A distribution in milliseconds; NAN where there is no sample. */
 struct world_dist {
@@ -57,6 +58,7 @@ struct world_ask {
     const struct load_spec *load;
     uint64_t seed;
     bool engine_steps; /* take every engine step by itself (no quiet runs) */
+    const struct watch *watch; /* who looks on; NULL: nobody */
 };
 
 /* ERR_INPUT when the load cannot be served at all (a request longer than

@@ -39,6 +39,8 @@ struct world_req {
                          nothing is left to fetch and decode prefills */
     uint32_t loading; /* decode side's handle while its KV is on the way */
     int32_t local;    /* tokens of it that decode had cached */
+    uint64_t life;    /* number in the order of sending */
+    int64_t bytes;    /* of KV transferred, all ranks */
     uint32_t next_free;
     const uint64_t *text; /* prefix identity, as load_req */
     uint32_t n_text;
@@ -102,6 +104,8 @@ struct world {
     ns_t inflight_at;
     int64_t inflight;
     double part[6]; /* sums of TTFT pieces, ns */
+    uint64_t lives;   /* requests sent, warm-ups included */
+    struct arena *watch_arena; /* NULL: nobody looks on */
     bool failed;
     struct err err;
 };
@@ -116,6 +120,12 @@ void world_mail(struct world *w, ns_t at, enum mail_kind kind, uint32_t req);
 void route_deliver(struct world *w, uint32_t req, ns_t now);
 /* Records the engine's gauges as of now, for the scrapes between changes. */
 void route_gauge(struct world *w, struct engine *g, ns_t now);
+
+/* watch.c; only where somebody looks on */
+void watch_step(struct world *w, struct engine *g, const struct sched_batch *b,
+                ns_t at, ns_t end);
+void watch_transfer(struct world *w, const struct world_req *r);
+void watch_life(struct world *w, const struct world_req *r, ns_t now);
 
 /* handover.c: the P/D path of a request */
 void handover_prefilled(struct world *w, uint32_t req, uint32_t pinned,

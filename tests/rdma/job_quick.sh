@@ -49,5 +49,5 @@ ip link set veth2 down
 wants 4 "rxe2 is DOWN" $T calibrate rdma --device rxe2 --peer 10.77.0.2:7001
 wants 4 "no RDMA port \"mlx5_0\"" $T calibrate rdma --device mlx5_0 --listen
 wants 4 "Connection refused" $T calibrate rdma --device rxe0 \
-    --peer 10.77.0.2:7009 --memory host
+    --peer 10.77.0.2:7009 --memory host --patience 0.2
 verdict

@@ -73,7 +73,7 @@ wants() { # status pattern command...
     "$@" > /run/out 2>&1
     got=$?
     if [ $got = "$want" ] && grep -q -- "$pattern" /run/out; then
-        echo "ok   $(grep -- "$pattern" /run/out | head -n 1)"
+        echo "ok   $(up) s: $(grep -- "$pattern" /run/out | head -n 1)"
         return
     fi
     echo "FAIL exit $got, wanted $want and \"$pattern\": $*"

@@ -193,6 +193,7 @@ wants golden && goldens gcc 120
 wants law && programs law gcc 120 "${laws[@]}"
 wants schedule && schedules
 wants hw && programs hw gcc 300 tests/hw/*.c
+wants hw && start hw/rdma 300 tests/rdma/check.sh quick
 wants accuracy && programs accuracy gcc 300 tests/accuracy/*.c
 wants build && build clang tandem tests
 wants asan && sanitized asan

@@ -18,7 +18,7 @@ struct loop {
     struct partner_ask ask;
     struct err e; /* of the serving end */
     bool ok;
-    char line[ERR_TEXT + 160];
+    char line[ERR_TEXT + 200];
     pthread_t thread;
 };
 
@@ -55,8 +55,8 @@ static inline void *loop_work(void *arg)
 static inline void loop_open(struct loop *l, const struct rail_ops *rail,
                              const struct rail_law *law)
 {
-    *l = (struct loop){.ask = {.rail = rail, .gid = -1, .law = law,
-                               .seed = 1000}};
+    *l = (struct loop){.ask = {.rail = rail, .gid = -1, .host = true,
+                               .law = law, .seed = 1000}};
     loop_listen(l);
     EQ(pthread_create(&l->thread, NULL, loop_work, l), 0);
 }

@@ -304,34 +304,37 @@ static void tokens_leave_after_the_update(void **state)
     struct arena *a = arena_open();
     struct plant p = alone(a, (struct fix_times){10000, 300, 200, 500}, false);
     struct rig *r = rig_open(a, &p, &load);
-    rig_at(r, 0, 0, 16, 1);
-    uint32_t second = rig_at(r, 11000, 0, 16, 1);
+    rig_at(r, 0, 0, 16, 3);
+    uint32_t second = rig_at(r, 33000, 0, 16, 1);
     rig_run(r, 1e9);
     NEAR(rig_first(r, 0), 11000, 0);
-    NEAR(rig_us(r->done[0]), 11000, 0);
-    EQ(r->w.req[second].admitted, 11000000);
+    NEAR(rig_us(r->done[0]), 33000, 0);
+    EQ(r->w.req[second].admitted, 33000000);
+    EQ(r->w.itl.n, 2);
+    EQ(r->w.itl.min, 11000000);
+    EQ(r->w.itl.max, 11000000);
     arena_close(a);
 }
 
 /* Two requests that fill the cache: the later one is preempted, and its gap
- * spans its absence. */
+ * spans its absence, though it be longer than the ring remembers. */
 static void a_preempted_request_has_one_long_gap(void **state)
 {
     (void)state;
     struct arena *a = arena_open();
-    struct plant p = alone(a, ten_ms, true);
-    p.pool[0].sched.num_blocks = 1 + 10;
+    struct plant p = alone(a, (struct fix_times){10000, 100, 200, 300}, true);
+    p.pool[0].sched.num_blocks = 1 + 24;
     struct rig *r = rig_open(a, &p, &load);
-    rig_at(r, 0, 0, 64, 60); /* 8 blocks at the end */
-    rig_at(r, 0, 0, 64, 60);
+    rig_at(r, 0, 0, 64, 300); /* 23 blocks at the end */
+    rig_at(r, 0, 0, 64, 300);
     rig_run(r, 1e9);
     EQ(r->w.engine[0].preemptions, 1);
-    EQ(r->w.itl.n, 2 * 59);
+    EQ(r->w.itl.n, 2 * 299);
     /* every gap of the second adds up to its life */
     double life = rig_us(r->done[0]) - rig_first(r, 0) + rig_us(r->done[1])
                 - rig_first(r, 1);
     NEAR(r->w.itl.sum / 1e3, life, 1e-6);
-    assert_true(r->w.itl.max > 300000000);
+    assert_true(r->w.itl.max > 2 * ENGINE_RING * INT64_C(10000000));
     EQ(r->w.itl.min, 10000000);
     arena_close(a);
 }

@@ -216,7 +216,8 @@ static void X8_a_clipped_window(void **state)
     NEAR(m.rank_bytes / MiB, 293.0625, 1e-9);
 }
 
-/* Posting is on the worker's only thread: it delays the step it comes before. */
+/* Posting is on the worker's only thread: it delays the step it comes before.
+ */
 static void posting_delays_the_next_step(void **state)
 {
     (void)state;

@@ -108,6 +108,11 @@ static void W3_one_snapshot_between_scrapes(void **state)
     queue(r, 1, 2, 129000);
     EQ(picked(r, 131000), 1);
     EQ(r->w.engine[1].scraped, 2);
+    /* a scrape sees what was there then, whoever asks when */
+    queue(r, 0, 1, 140000);
+    queue(r, 0, 70, 161000); /* after the scrape at 160 ms */
+    EQ(picked(r, 162000), 0);
+    EQ(r->w.engine[0].scraped, 1);
     arena_close(a);
 }
 

@@ -239,6 +239,10 @@ static void what_can_never_be_served_is_refused(void **state)
     refused(a, &p, &l, ERR_INPUT, "needs 64 KV blocks, the pool has 63");
     o->num_blocks = 65;
     EQ(run(a, &p, &l).requests, 2);
+    o->max_model_len = 1025; /* the last token takes no slot */
+    l.isl = fix_length(1001);
+    EQ(run(a, &p, &l).requests, 2);
+    l.isl = fix_length(1000);
     o->enable_chunked_prefill = false;
     o->max_num_batched_tokens = 1022;
     refused(a, &p, &l, ERR_INPUT, "without chunked prefill");
@@ -265,6 +269,23 @@ static void a_plant_that_does_not_fit_is_refused(void **state)
     p.gpus_per_node = 6;
     p.nodes = 2;
     refused(a, &p, &l, ERR_INPUT, "does not fit 2 nodes of 6");
+    arena_close(a);
+}
+
+/* Ranks of an engine are aligned to its TP. */
+static void places_are_aligned(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    const struct price *price = fix_timed(a, ten_ms);
+    struct plant_pool pool[2] = {fix_pool(ROLE_PREFILL, 1, 1, price),
+                                 fix_pool(ROLE_DECODE, 1, 4, price)};
+    struct plant p = fix_plant(pool, 2);
+    struct load_spec l = fix_closed(1, 3, 16, 2);
+    p.nodes = 1;
+    EQ(run(a, &p, &l).requests, 3);
+    p.gpus_per_node = 7;
+    refused(a, &p, &l, ERR_INPUT, "does not fit 1 nodes of 7");
     arena_close(a);
 }
 
@@ -375,6 +396,7 @@ T_MAIN(cmocka_unit_test(M1_tokens_a_user_and_a_gpu),
        cmocka_unit_test(texts_of_a_trace_are_hit),
        cmocka_unit_test(what_can_never_be_served_is_refused),
        cmocka_unit_test(a_plant_that_does_not_fit_is_refused),
+       cmocka_unit_test(places_are_aligned),
        cmocka_unit_test(a_hang_of_vllm_is_reported),
        cmocka_unit_test(an_endless_thrash_is_reported),
        cmocka_unit_test(what_binds), cmocka_unit_test(kv_use_over_time),
