@@ -182,7 +182,7 @@ FORCE:
 
 # ---- doors
 
-.PHONY: run check kernels bench install uninstall help clean
+.PHONY: run check kernels bench bench-compare install uninstall help clean
 run: ## installs what is missing, builds, and answers the seed question
 	@tools/install.sh run
 	@$(MAKE) --no-print-directory build/tandem
@@ -207,6 +207,8 @@ rdma: build/tandem ## RDMA for real: two guests, shaped links, shared links
 
 bench: build/tandem ## requests per CPU second, as JSON lines
 	@exec build/tandem bench --quiet
+bench-compare: build/tandem ## the replay cases against commit BASE (HEAD)
+	@exec tools/bench_compare.sh $(or $(BASE),HEAD)
 
 # One plug-in a target, made where its compiler is found; 77 says what is not.
 kernels: ## build/gpu/*.so for each GPU compiler found; says what it skips

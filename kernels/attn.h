@@ -49,6 +49,10 @@ template <int D, int B, int KT, int QT> struct attn_wave {
     int page[KT]; /* of the next turn */
 };
 
+template <int D, int B, int KT, int QT> struct attn_scores {
+    tile_acc of[attn_shape<D, B, KT, QT>::GROUPS][KT];
+};
+
 /* Where a wave's cache is. */
 struct attn_cache {
     const char *k, *v;
@@ -280,7 +284,7 @@ DEVICE_FN void attn_pack(uint32_t (&lo)[2], uint32_t (&hi)[2],
 
 /* Hides keys that a query may not see. */
 template <int D, int B, int KT, int QT>
-DEVICE_FN void attn_mask(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
+DEVICE_FN void attn_mask(attn_scores<D, B, KT, QT> &s,
                          const attn_wave<D, B, KT, QT> &w, int key0, int window)
 {
     typedef attn_shape<D, B, KT, QT> S;
@@ -295,7 +299,7 @@ DEVICE_FN void attn_mask(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
                 const int key = key0 + 16 * n + tile_key(e);
                 const int place = w.place[t][tile_which(e)];
                 if (key > place || (window && key <= place - window))
-                    s[t][n].v[e] = -INFINITY;
+                    s.of[t][n].v[e] = -INFINITY;
             }
 }
 
@@ -320,7 +324,7 @@ DEVICE_FN void attn_shrink(attn_wave<D, B, KT, QT> &w, int t,
 /* Scores become weights; the running sums and results shrink when a larger
  * maximum is found. */
 template <int D, int B, int KT, int QT>
-DEVICE_FN void attn_softmax(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
+DEVICE_FN void attn_softmax(attn_scores<D, B, KT, QT> &s,
                             attn_wave<D, B, KT, QT> &w, float scale)
 {
     typedef attn_shape<D, B, KT, QT> S;
@@ -335,7 +339,7 @@ DEVICE_FN void attn_softmax(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
 #pragma unroll
                 for (int e = 0; e < TILE_ACC; e++)
                     if (tile_which(e) == i)
-                        top = fmaxf(top, s[t][n].v[e]);
+                        top = fmaxf(top, s.of[t][n].v[e]);
             top = tile_max_keys(top);
             /* no key seen yet: weights must come out as 0, not as NaN */
             low[i] = top == -INFINITY ? 0 : top * scale;
@@ -352,9 +356,9 @@ DEVICE_FN void attn_softmax(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
                 if (i >= S::QUERIES)
                     continue;
                 const float p =
-                    device_exp2(fmaf(s[t][n].v[e], scale, -low[i]));
+                    device_exp2(fmaf(s.of[t][n].v[e], scale, -low[i]));
                 w.sum[t][i] += p;
-                s[t][n].v[e] = p;
+                s.of[t][n].v[e] = p;
             }
     }
 }
@@ -362,14 +366,13 @@ DEVICE_FN void attn_softmax(tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
 /* Weights times values of group n of 16 keys. */
 template <int D, int B, int KT, int QT>
 DEVICE_FN void attn_add(attn_wave<D, B, KT, QT> &w,
-                        tile_acc (&s)[attn_shape<D, B, KT, QT>::GROUPS][KT],
-                        int n)
+                        const attn_scores<D, B, KT, QT> &s, int n)
 {
     typedef attn_shape<D, B, KT, QT> S;
     uint32_t p[S::GROUPS][TILE_ACC / 2];
 #pragma unroll
     for (int t = 0; t < S::GROUPS; t++)
-        tile_probs<S::TYPE>(p[t], s[t][n].v);
+        tile_probs<S::TYPE>(p[t], s.of[t][n].v);
 #pragma unroll
     for (int j = 0; j < S::PAIRS; j++) {
         uint32_t lo[2], hi[2];
@@ -411,7 +414,7 @@ DEVICE_FN void attn_walk(attn_wave<D, B, KT, QT> &w, const attn_cache &c,
     attn_page(w, c, from + step);
     for (int key0 = from; key0 < to; key0 += step) {
         const bool more = key0 + step < to;
-        tile_acc s[S::GROUPS][KT] = {};
+        attn_scores<D, B, KT, QT> s = {};
 #pragma unroll
         for (int n = 0; n < KT; n++)
 #pragma unroll
@@ -427,7 +430,7 @@ DEVICE_FN void attn_walk(attn_wave<D, B, KT, QT> &w, const attn_cache &c,
                     for (int i = 0; i < TILE_ROWS; i++)
                         q.r[i] = i < S::Q_ROWS ? w.q[t][u][i]
                                                : make_uint4(0, 0, 0, 0);
-                    tile_scores<S::TYPE>(s[t][n], q, k);
+                    tile_scores<S::TYPE>(s.of[t][n], q, k);
                 }
             }
 #pragma unroll

@@ -2,10 +2,13 @@
  *
  * Cache bytes are all that counts: each is read once, by the wave that needs it,
  * for all query heads of its KV head.  The keys of a (sequence, KV head) are
- * split over blocks so that every compute unit has several, and inside a block
- * over its waves.  Waves meet in shared memory; blocks leave (maximum, sum,
- * result) in scratch, and the last to finish puts them together, so one launch
- * does it all. */
+ * split over blocks and inside a block over its waves.  Waves meet in shared
+ * memory; where there are several blocks, they leave (maximum, sum, result) in
+ * scratch, and a second kernel puts them together.
+ *
+ * How many blocks: BLOCKS of them fit on a compute unit.  Few (sequence, KV head)
+ * pairs are split so that all blocks run at once and end together; many, so that
+ * blocks come in some ROUNDS rounds and the last one is a small part. */
 #include "kernels/attn.h"
 
 namespace
@@ -15,7 +18,10 @@ enum {
     WAVES = 4,
     THREADS = WAVES * DEVICE_LANES,
     ROWS = TILE_FEW, /* query heads of a block */
-    KEYS_MIN = 256,
+    BLOCKS = DEVICE_AMD ? 1 : 3,
+    ROUNDS = 8,
+    KEYS_MIN = 128,
+    SPLITS_MAX = 512,
 };
 
 struct split {
@@ -47,17 +53,18 @@ DEVICE_FN void leave(part<D> &p, const attn_wave<D, B, KT, 0> &w)
                 w.out[0][TILE_VALUES * j + e];
 }
 
-/* Puts n parts together, one (row, dimension) a thread; y NULL: into `into`. */
+/* Puts the waves' parts together, one (row, dimension) a thread; y NULL: into
+ * `into`, which still lacks its divisor. */
 template <int D>
-DEVICE_FN void join(const part<D> *p, int n, int rows, part<D> *into,
-                    uint16_t *y, float scale)
+DEVICE_FN void join(const part<D> *p, int rows, part<D> *into, uint16_t *y,
+                    float scale)
 {
     for (int i = (int)threadIdx.x; i < rows * D; i += THREADS) {
         const int row = i / D, d = i % D;
         float top = -INFINITY, sum = 0, out = 0;
-        for (int k = 0; k < n; k++)
+        for (int k = 0; k < WAVES; k++)
             top = fmaxf(top, p[k].top[row]);
-        for (int k = 0; k < n; k++) {
+        for (int k = 0; k < WAVES; k++) {
             if (p[k].top[row] == -INFINITY)
                 continue;
             const float f = device_exp2((p[k].top[row] - top) * scale);
@@ -74,12 +81,46 @@ DEVICE_FN void join(const part<D> *p, int n, int rows, part<D> *into,
     }
 }
 
+/* The n parts of one row, by a block of D threads. */
+template <int D>
+__global__ __launch_bounds__(D) void attn_merge(call_attn a, int n, void *work)
+{
+    __shared__ float weight[SPLITS_MAX], over;
+    const int group = a.heads / a.kv_heads, parts_of = device_ceil(group, ROWS);
+    const int head = (int)blockIdx.x, b = (int)blockIdx.y, d = (int)threadIdx.x;
+    const int kv_head = head / group, row = head % group;
+    const int pair = (b * a.kv_heads + kv_head) * parts_of + row / ROWS;
+    const part<D> *p = (const part<D> *)((char *)work + CALL_COUNTER_BYTES) +
+                       (size_t)pair * n;
+    const float scale = rsqrtf((float)D) * ATTN_LOG2E;
+    float top = -INFINITY, out = 0;
+
+    for (int k = 0; k < n; k++)
+        top = fmaxf(top, p[k].top[row % ROWS]);
+    for (int k = d; k < n; k += D)
+        weight[k] = p[k].top[row % ROWS] == -INFINITY
+                        ? 0
+                        : device_exp2((p[k].top[row % ROWS] - top) * scale);
+    __syncthreads();
+    if (d == 0) {
+        float sum = 0;
+        for (int k = 0; k < n; k++)
+            sum += p[k].sum[row % ROWS] * weight[k];
+        over = 1.0f / sum;
+    }
+    __syncthreads();
+#pragma unroll 8
+    for (int k = 0; k < n; k++)
+        out += p[k].out[row % ROWS][d] * weight[k];
+    ((uint16_t *)a.y)[((size_t)b * a.heads + head) * D + d] =
+        device_bf16(out * over);
+}
+
 template <int D, int B, int KT>
-__global__ __launch_bounds__(THREADS, DEVICE_AMD ? 1 : 3) void attn_decode(
+__global__ __launch_bounds__(THREADS, BLOCKS) void attn_decode(
     call_attn a, split sp, void *work)
 {
     __shared__ part<D> found[WAVES];
-    __shared__ uint32_t ticket;
     typedef attn_shape<D, B, KT, 0> S;
     const int group = a.heads / a.kv_heads, parts_of = device_ceil(group, ROWS);
     const int b = (int)blockIdx.z, kv_head = (int)blockIdx.y / parts_of;
@@ -101,25 +142,12 @@ __global__ __launch_bounds__(THREADS, DEVICE_AMD ? 1 : 3) void attn_decode(
     leave(found[wave], w);
     __syncthreads();
     if (sp.n == 1) {
-        join<D>(found, WAVES, rows.end - first, NULL, y, scale);
+        join<D>(found, rows.end - first, NULL, y, scale);
         return;
     }
-    part<D> *parts = (part<D> *)((char *)work + CALL_COUNTER_BYTES) +
-                     (size_t)pair * sp.n;
-    join<D>(found, WAVES, rows.end - first, &parts[blockIdx.x], NULL, scale);
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        uint32_t *counter = (uint32_t *)work + pair;
-        ticket = atomicAdd(counter, 1u);
-        if (ticket == (uint32_t)sp.n - 1)
-            *counter = 0;
-    }
-    __syncthreads();
-    if (ticket != (uint32_t)sp.n - 1)
-        return;
-    __threadfence();
-    join<D>(parts, sp.n, rows.end - first, NULL, y, scale);
+    part<D> *parts = (part<D> *)((char *)work + CALL_COUNTER_BYTES);
+    join<D>(found, rows.end - first,
+            &parts[(size_t)pair * sp.n + blockIdx.x], NULL, scale);
 }
 
 /* Blocks that read the same keys: more than one where a KV head has more query
@@ -141,13 +169,12 @@ split plan(const call_attn &a, int units)
     const int first = a.window && a.window < a.kv_len
                           ? (a.kv_len - a.window) / 16 * 16
                           : 0;
-    const int keys = a.kv_len - first;
-    /* some eight rounds of three blocks a unit, but blocks of a decent size */
-    const double all = (double)a.batch * a.kv_heads * keys;
-    double want = all / (24.0 * units);
-    want = want < KEYS_MIN ? KEYS_MIN : want;
-    int each = want > keys ? keys : (int)want;
-    each = device_ceil(each, step) * step;
+    const int keys = a.kv_len - first, pairs = a.batch * pairs_of(a);
+    const int room = BLOCKS * units;
+    int n = 2 * pairs <= room ? room / pairs
+                              : device_ceil(ROUNDS * room, pairs);
+    n = min(n, min(device_ceil(keys, KEYS_MIN), (int)SPLITS_MAX));
+    const int each = device_ceil(device_ceil(keys, n), step) * step;
     return {device_ceil(keys, each), each};
 }
 
@@ -162,9 +189,7 @@ const char *lacks(const struct call *c)
         return "decode attention has one new token a sequence";
     if (a.block % 16 || (a.block & (a.block - 1)))
         return "the block is not a power of two from 16";
-    return a.batch * pairs_of(a) > CALL_COUNTERS
-               ? "more (sequence, KV head) pairs than there are counters"
-               : NULL;
+    return NULL;
 }
 
 size_t work(const struct call *c, int units)
@@ -173,6 +198,14 @@ size_t work(const struct call *c, int units)
     const size_t each = sizeof(float) * ROWS * ((size_t)a.head_dim + 2);
     return CALL_COUNTER_BYTES +
            each * (size_t)plan(a, units).n * (size_t)(a.batch * pairs_of(a));
+}
+
+template <int D>
+void launch_merge(const call_attn a, split sp, void *work, hipStream_t s)
+{
+    if (sp.n > 1)
+        hipLaunchKernelGGL(attn_merge<D>, dim3(a.heads, a.batch), dim3(D), 0, s,
+                           a, sp.n, work);
 }
 
 hipError_t launch(const struct call *c, int units, hipStream_t s)
@@ -192,6 +225,10 @@ hipError_t launch(const struct call *c, int units, hipStream_t s)
     else
         hipLaunchKernelGGL((attn_decode<64, 1, 4>), grid, block, 0, s, a, sp,
                            c->work);
+    if (a.head_dim == 128)
+        launch_merge<128>(a, sp, c->work, s);
+    else
+        launch_merge<64>(a, sp, c->work, s);
     return hipGetLastError();
 }
 

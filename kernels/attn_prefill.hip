@@ -103,6 +103,14 @@ template <int D> struct layout {
     };
 };
 
+/* Registers a thread, in steps of 8; a block has 168 x 384 of them to share, what
+ * its launch bounds give, and waits for ever for more. */
+template <int B> constexpr int COPIER_REGS = B == 1 ? 80 : 56;
+template <int B> constexpr int READER_REGS = B == 1 ? 208 : 224;
+static_assert(COPIER_REGS<1> + 2 * READER_REGS<1> <= 3 * 168 &&
+                  COPIER_REGS<2> + 2 * READER_REGS<2> <= 3 * 168,
+              "more registers than the block has");
+
 struct range {
     int first, count; /* tiles of keys */
 };
@@ -449,10 +457,10 @@ __global__ __launch_bounds__(HOPPER_THREADS, 1) void prefill_hopper(call_attn a)
                             i < 4 ? READERS : COPIERS);
     __syncthreads();
     if (threadIdx.x < COPIERS) {
-        hopper_fewer<B == 1 ? 80 : 56>();
+        hopper_fewer<COPIER_REGS<B>>();
         copier<D, B>(a, shared, r, b, head, token0);
     } else {
-        hopper_more<B == 1 ? 216 : 224>();
+        hopper_more<READER_REGS<B>>();
         multiplier<D>(a, shared, r, b, head, token0);
     }
 #endif

@@ -10,8 +10,9 @@
  * waves takes other rows of weights. A lane loads 16 bytes of weights, which are
  * 32 numbers under one power of two, makes 16-bit numbers of them in registers
  * and multiplies them with activations out of shared memory, where they lie in
- * the order in which lanes ask for them.  The next column of 128 is on its way
- * meanwhile.  Memory for few tokens, the matrix unit for many. */
+ * the order in which lanes ask for them.  A turn takes one column of 128 along k,
+ * or two where few rows leave registers for more loads in flight; the next turn's
+ * is on its way meanwhile.  Memory for few tokens, the matrix unit for many. */
 #include "kernels/tile.h"
 
 namespace
@@ -231,32 +232,49 @@ DEVICE_FN void multiply(tile_acc (&c)[RT][ROWS / 16], const held &h,
     }
 }
 
+/* Columns of one turn, on their way. */
+template <int ROWS> struct turn {
+    enum { COLUMNS = ROWS == 16 ? 2 : 1 };
+    held h[COLUMNS];
+    rows_held<ROWS> x[COLUMNS];
+};
+
+template <int ROWS>
+DEVICE_FN void fetch_turn(turn<ROWS> &t, const matrix &m,
+                          const int (&row)[RT][TILE_ROWS], const uint16_t *x,
+                          const int (&from)[ROWS], int k0)
+{
+#pragma unroll
+    for (int i = 0; i < turn<ROWS>::COLUMNS; i++) {
+        fetch(t.h[i], m, row, k0 + i * COLUMN);
+        fetch_rows<ROWS>(t.x[i], x, from, m.k, k0 + i * COLUMN);
+    }
+}
+
 /* Sums over k of one tile: c[row of weights][row of x]. */
 template <int ROWS>
 DEVICE_FN void product(tile_acc (&c)[RT][ROWS / 16], const matrix &m,
                        const int (&row)[RT][TILE_ROWS], const uint16_t *x,
                        const int (&from)[ROWS])
 {
-    __shared__ uint4 tile[2][ROWS * PITCH];
-    held h, next;
-    rows_held<ROWS> hx;
+    enum { COLUMNS = turn<ROWS>::COLUMNS };
+    __shared__ uint4 tile[2][COLUMNS][ROWS * PITCH];
+    turn<ROWS> t;
+    held h[COLUMNS];
 
-    fetch(h, m, row, 0);
-    fetch_rows<ROWS>(hx, x, from, m.k, 0);
-    put_rows<ROWS>(tile[0], hx);
-    __syncthreads();
-    for (int k0 = 0, now = 0; k0 < m.k; k0 += COLUMN, now ^= 1) {
-        const bool more = k0 + COLUMN < m.k;
-        if (more) {
-            fetch(next, m, row, k0 + COLUMN);
-            fetch_rows<ROWS>(hx, x, from, m.k, k0 + COLUMN);
-        }
-        multiply<ROWS>(c, h, tile[now]);
-        if (more) {
-            put_rows<ROWS>(tile[now ^ 1], hx);
-            h = next;
+    fetch_turn<ROWS>(t, m, row, x, from, 0);
+    for (int k0 = 0, now = 0; k0 < m.k; k0 += COLUMNS * COLUMN, now ^= 1) {
+#pragma unroll
+        for (int i = 0; i < COLUMNS; i++) {
+            h[i] = t.h[i];
+            put_rows<ROWS>(tile[now][i], t.x[i]);
         }
         __syncthreads();
+        if (k0 + COLUMNS * COLUMN < m.k)
+            fetch_turn<ROWS>(t, m, row, x, from, k0 + COLUMNS * COLUMN);
+#pragma unroll
+        for (int i = 0; i < COLUMNS; i++)
+            multiply<ROWS>(c, h[i], tile[now][i]);
     }
 }
 

@@ -105,8 +105,8 @@ DEVICE_FN bool meet(float *sum, uint32_t *counter, float *parts, int splits)
 }
 
 template <tile_type T, int RT, int MT>
-__global__ __launch_bounds__(THREADS) void stream_rows(call_gemm g, split sp,
-                                                       void *work)
+__global__ __launch_bounds__(THREADS, MT == 1 ? 2 : 1) void stream_rows(
+    call_gemm g, split sp, void *work)
 {
     enum { ROWS = 16 * RT, COLS = 16 * MT };
     __shared__ float sum[ROWS * COLS];

@@ -376,9 +376,10 @@ DEVICE_FN tile_frag tile_load(const void *base, size_t stride, int rows)
 #pragma unroll
     for (int i = 0; i < TILE_ROWS; i++) {
         const int r = tile_row(i);
-        f.r[i] = r < rows ? *(const uint4 *)((const char *)base + r * stride +
-                                             16 * tile_chunk())
-                          : make_uint4(0, 0, 0, 0);
+        f.r[i] = make_uint4(0, 0, 0, 0);
+        if (r < rows)
+            f.r[i] = *(const uint4 *)((const char *)base + r * stride +
+                                      16 * tile_chunk());
     }
     return f;
 }

@@ -67,7 +67,8 @@ static const struct argp_option rows[] = {
     {"listen", KEY_LISTEN, NULL, 0, "serve as the other end", 1},
     {"peer", KEY_PEER, "HOST[:PORT]", 0,
      "measure against a listener there; repeatable, and a list: several "
-     "senders into one port", 1},
+     "senders into one port",
+     1},
     {"contend", KEY_CONTEND, "PLAN.csv", 0,
      "with --peer: play transfers that share the path instead", 1},
     {"fit", KEY_FIT, "ROWS.csv", 0, "a law and a card from measured rows", 1},
@@ -98,8 +99,8 @@ static const struct argp_option rows[] = {
      "of a plan: messages outstanding a transfer (16)", 4},
     {NULL, 0, NULL, 0, "Fitting:", 5},
     {"card", KEY_CARD, "FILE", 0, "wire card to write, or to replay with", 5},
-    {"base", KEY_BASE, "NAME", 0,
-     "card for what is not measured (plain-400g)", 5},
+    {"base", KEY_BASE, "NAME", 0, "card for what is not measured (plain-400g)",
+     5},
     {"nic", KEY_NIC, "NAME", 0, "whose rows (the file's only one)", 5},
     {"nics", KEY_NICS, "N", 0, "NICs of a node (the base card's)", 5},
     {"tolerance", KEY_TOLERANCE, "SHARE", 0, "of a replay (0.1)", 5},
@@ -135,8 +136,8 @@ static long number(const char *arg, long lo, long hi, const char *what,
 {
     int64_t v;
     if (!str_int64(arg, &v) || v < lo || v > hi)
-        argp_error(state, "%s: must be in [%ld, %ld], got \"%s\"", what, lo,
-                   hi, arg);
+        argp_error(state, "%s: must be in [%ld, %ld], got \"%s\"", what, lo, hi,
+                   arg);
     return (long)v;
 }
 
@@ -159,8 +160,7 @@ static uint32_t power(const char *arg, long most, const char *what,
 {
     long v = number(arg, 1, most, what, state);
     if (v & (v - 1))
-        argp_error(state, "%s: must be a power of two, got \"%s\"", what,
-                   arg);
+        argp_error(state, "%s: must be a power of two, got \"%s\"", what, arg);
     return (uint32_t)v;
 }
 
@@ -372,8 +372,7 @@ static struct options defaults(void)
 
 int calibrate_rdma(int argc, char **argv)
 {
-    static const struct argp_child kids[] = {{&cmd_argp, 0, "Common:", 9},
-                                             {0}};
+    static const struct argp_child kids[] = {{&cmd_argp, 0, "Common:", 9}, {0}};
     static const struct argp argp = {
         .options = rows,
         .parser = parse,

@@ -35,8 +35,8 @@ static void calibrate_help(FILE *f)
 static int calibrate_main(int argc, char **argv)
 {
     char name[64];
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0
-                     || strcmp(argv[1], "-?") == 0)) {
+    if (argc > 1
+        && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
         calibrate_help(stdout);
         return fflush(stdout) == 0 ? 0 : ERR_SYSTEM;
     }

@@ -151,6 +151,8 @@ static bool show_keys(struct cmd_session *s, struct err *e)
     show_rows("scenario", scenario_rows_top);
     show_rows("engine", scenario_rows_engine);
     show_rows("router", scenario_rows_router);
+    show_rows("router.prefill_weights, router.decode_weights",
+              scenario_rows_weights);
     show_rows("cluster", scenario_rows_cluster);
     show_rows("slo", scenario_rows_slo);
     show_rows("sweep", scenario_rows_sweep);

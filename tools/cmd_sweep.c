@@ -2,6 +2,7 @@
  * the best of them by TPSU band and under the SLO. */
 #include "sim/base/json.h"
 #include "sim/plan/crew.h"
+#include "sim/plan/journal.h"
 #include "sim/plan/rank.h"
 #include "sim/report/answer.h"
 #include "tools/cmd.h"
@@ -12,10 +13,10 @@
 struct sweep_options {
     struct cmd_common c;
     const char *path, *summary;
-    bool engine_steps;
+    bool engine_steps, resume;
 };
 
-enum { KEY_SUMMARY = 0x100, KEY_STEPS };
+enum { KEY_SUMMARY = 0x100, KEY_STEPS, KEY_RESUME };
 /* Answers of a sweep this small go whole into the summary. */
 enum { SWEEP_WHOLE = 2000 };
 
@@ -25,6 +26,10 @@ static const struct argp_option sweep_rows[] = {
      1},
     {"engine-steps", KEY_STEPS, NULL, 0,
      "take every engine step by itself: same answers, slower", 1},
+    {"resume", KEY_RESUME, NULL, 0,
+     "go on where an interrupted sweep to the same file was: finished trials "
+     "are kept in FILE.part until all are done",
+     1},
     {0},
 };
 
@@ -40,6 +45,9 @@ static error_t sweep_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_STEPS:
         o->engine_steps = true;
+        return 0;
+    case KEY_RESUME:
+        o->resume = true;
         return 0;
     case ARGP_KEY_ARG:
         if (o->path)
@@ -60,6 +68,7 @@ struct sweep {
     struct rank rank;
     struct cmd_progress progress;
     struct file_out json, csv;
+    struct journal journal;
     cJSON *answers; /* of a small sweep */
     size_t n;
 };
@@ -67,7 +76,10 @@ struct sweep {
 static void sweep_work(void *ctx, size_t i, struct arena *a, void *result)
 {
     struct sweep *w = ctx;
+    if (journal_find(&w->journal, i, result))
+        return;
     trial_run(&w->sp, i, w->o->engine_steps, a, result);
+    journal_add(&w->journal, i, result);
 }
 
 /* A refused trial is a line too: what was asked and why not. */
@@ -107,8 +119,9 @@ static bool sweep_emit(void *ctx, size_t i, const void *result, struct err *e)
         json_free(a);
     snprintf(more, sizeof more, "%s", w->sp.topology[t->topology].name);
     cmd_progress_at(&w->progress, (double)(i + 1), more);
-    return ok || err_set(e, ERR_SYSTEM, "%s: cannot write",
-                         w->o->c.json ? w->o->c.json : w->o->c.csv);
+    return (ok || err_set(e, ERR_SYSTEM, "%s: cannot write",
+                          w->o->c.json ? w->o->c.json : w->o->c.csv))
+        && journal_ok(&w->journal, e);
 }
 
 static bool sweep_summary(struct sweep *w, struct err *e)
@@ -146,6 +159,31 @@ static bool sweep_files(struct sweep *w, struct err *e)
     return true;
 }
 
+/* The file beside which the journal lies; NULL: nothing is to be kept. */
+static const char *sweep_file(const struct sweep_options *o)
+{
+    const char *to = o->c.json ? o->c.json : o->c.csv ? o->c.csv : o->summary;
+    return to && strcmp(to, "-") != 0 ? to : NULL;
+}
+
+/* A sweep's answers depend on its scenario, resolved, and on the store. */
+static bool sweep_journal(struct sweep *w, struct cmd_session *ses,
+                          struct err *e)
+{
+    const char *to = sweep_file(w->o);
+    if (!to)
+        return !w->o->resume
+            || err_set(e, ERR_INPUT, "--resume: give --json, --csv or "
+                                     "--summary a file");
+    cJSON *s = scenario_resolved(w->sp.s);
+    char *text = cJSON_PrintUnformatted(s);
+    const char *all = arena_fmt(ses->a, "%s\n%s", ses->store_name, text);
+    cJSON_free(text);
+    json_free(s);
+    return journal_open(&w->journal, arena_fmt(ses->a, "%s.part", to),
+                        journal_mark(all), &w->sp, w->o->resume, ses->a, e);
+}
+
 /* What was computed is kept, also after an interruption. */
 static bool sweep_done(struct sweep *w, bool ok, struct err *e)
 {
@@ -178,12 +216,12 @@ static void sweep_print(const struct sweep *w)
 static bool sweep_all(struct cmd_session *ses, const struct sweep_options *o,
                       const struct scenario *s, struct err *e)
 {
-    struct sweep w = {.o = o};
+    struct sweep w = {.o = o, .journal.fd = -1};
     if (!space_build(s, ses->a, &w.sp, e))
         return false;
     rank_init(&w.rank, &w.sp, ses->a);
     w.n = w.sp.n * w.sp.points;
-    bool ok = sweep_files(&w, e);
+    bool ok = sweep_journal(&w, ses, e) && sweep_files(&w, e);
     struct crew_job job = {.n = w.n, .workers = cmd_jobs(&o->c),
                            .size = sizeof(struct trial), .ctx = &w,
                            .work = sweep_work, .emit = sweep_emit,
@@ -192,6 +230,7 @@ static bool sweep_all(struct cmd_session *ses, const struct sweep_options *o,
     ok = ok && crew_run(&job, e);
     cmd_progress_end(&w.progress);
     ok = sweep_done(&w, ok, e);
+    journal_close(&w.journal, ok);
     json_free(w.answers);
     if (ok && !(o->c.json && strcmp(o->c.json, "-") == 0)) {
         words_basis(stdout, s, &w.sp.plant[0]);
@@ -207,7 +246,8 @@ static int sweep_main(int argc, char **argv)
                         .args_doc = "SCENARIO",
                         .doc = "Tries every topology and load of a scenario. "
                                "--json writes one answer a line, in a fixed "
-                               "order whatever --jobs.",
+                               "order whatever --jobs.  Beside it FILE.part "
+                               "keeps what is finished, for --resume.",
                         .children = child};
     struct sweep_options o = {0};
     struct cmd_session ses;

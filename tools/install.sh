@@ -11,9 +11,17 @@ man="help2man"
 check="$run $man binutils clang-14 clang-format-14 clang-tidy-14
  libcmocka-dev universal-ctags"
 
+# The RDMA guest of tests/rdma; without them its test is skipped.
+rdma="libibverbs-dev ibverbs-providers iproute2 qemu-system-x86 seabios
+ busybox-static cpio kmod xz-utils"
+
+extra=
 case "${1:-}" in
 run) want=$run ;;
-check) want=$check ;;
+check)
+    want=$check
+    extra=$rdma
+    ;;
 man) want=$man ;;
 *)
     echo "usage: tools/install.sh run|check|man" >&2
@@ -35,7 +43,11 @@ missing=
 for p in $want; do
     is_there "$p" || missing="$missing $p"
 done
-[ -n "$missing" ] || exit 0
+spare=
+for p in $extra; do
+    is_there "$p" || spare="$spare $p"
+done
+[ -n "$missing$spare" ] || exit 0
 
 root=
 if [ "$(id -u)" != 0 ]; then
@@ -43,7 +55,8 @@ if [ "$(id -u)" != 0 ]; then
         root="sudo -n"
     else
         echo "install: packages are missing; as root, run this line:" >&2
-        echo "apt-get update && apt-get install -y --no-install-recommends$missing"
+        echo "apt-get update && apt-get install -y --no-install-recommends$missing$spare"
+        [ -n "$missing" ] || exit 0
         exit 4
     fi
 fi
@@ -53,12 +66,16 @@ apt() {
     $root env DEBIAN_FRONTEND=noninteractive apt-get -q \
         -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" < /dev/null
 }
-echo "install: missing:$missing" >&2
+echo "install: missing:$missing$spare" >&2
 echo "install: reading the package lists" >&2
 apt update >&2 || echo "install: apt-get update failed, going on" >&2
 echo "install: installing" >&2
-if ! apt install -y --no-install-recommends $missing >&2; then
+if [ -n "$missing" ] \
+    && ! apt install -y --no-install-recommends $missing >&2; then
     echo "install: apt-get could not install:$missing" >&2
     exit 4
+fi
+if [ -n "$spare" ] && ! apt install -y --no-install-recommends $spare >&2; then
+    echo "install: going on without:$spare" >&2
 fi
 echo "install: done" >&2

@@ -13,8 +13,8 @@ static void say(const char *what, const struct link_value *v, double unit,
     if (isinf(v->is))
         printf("  %-12s no limit seen\n", what);
     else if (isfinite(v->se))
-        printf("  %-12s %10.4g +- %.2g %s\n", what, v->is / unit,
-               v->se / unit, name);
+        printf("  %-12s %10.4g +- %.2g %s\n", what, v->is / unit, v->se / unit,
+               name);
     else
         printf("  %-12s %10.4g %s %s\n", what, v->is / unit,
                v->held ? "(held)" : "(error unknown)", name);
@@ -27,8 +27,8 @@ static void say_op(const char *name, const struct link_law *l)
         return;
     }
     printf("%s: %zu rows, error %.1f %% in the median, %.1f %% at p95, "
-           "%.1f %% at worst\n", name, l->n, l->ape_median, l->ape_p95,
-           l->ape_max);
+           "%.1f %% at worst\n",
+           name, l->n, l->ape_median, l->ape_p95, l->ape_max);
     say("latency", &l->latency_s, 1e-6, "us");
     say("rail", &l->rail_Bps, 1e9, "GB/s");
     say("queue pair", &l->flow_Bps, 1e9, "GB/s");
@@ -52,7 +52,8 @@ static void say_fit(const struct link_fit *f)
     }
     if (f->rails > 1 && isfinite(f->rails_share))
         printf("%d rails together: %.4g GB/s, %.0f %% of that many times "
-               "one\n", f->rails, f->rails_Bps / 1e9, 100 * f->rails_share);
+               "one\n",
+               f->rails, f->rails_Bps / 1e9, 100 * f->rails_share);
 }
 
 static void add(cJSON *o, const char *key, const struct link_value *v)
@@ -128,8 +129,8 @@ bool rdma_card(const struct rdma_card_ask *ask, struct err *e)
     struct arena *a = arena_open();
     struct link_rows rows;
     struct link_fit f;
-    bool ok = link_load(ask->rows, ask->nic, a, &rows, e) &&
-              link_fit(&rows, &f, e);
+    bool ok = link_load(ask->rows, ask->nic, a, &rows, e)
+           && link_fit(&rows, &f, e);
     if (ok && !(ask->c->json && strcmp(ask->c->json, "-") == 0))
         say_fit(&f);
     ok = ok && write_json(ask, &f, e);

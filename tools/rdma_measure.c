@@ -60,10 +60,8 @@ static void tell(void *to, const char *line)
 bool rdma_measure_listen(const struct rdma_measure_ask *ask, struct err *e)
 {
     struct rdma_measure_ask copy = *ask;
-    struct partner_door door = {.once = ask->once,
-                                .stop = cmd_stop(),
-                                .said = tell,
-                                .to = &copy};
+    struct partner_door door = {
+        .once = ask->once, .stop = cmd_stop(), .said = tell, .to = &copy};
     struct arena *a = arena_open();
     struct rail_port *port;
     size_t n;
@@ -90,8 +88,8 @@ static bool call_all(const struct rdma_measure_ask *ask, struct partner *p,
 {
     for (*n = 0; *n < ask->peers; (*n)++) {
         p[*n] = (struct partner){.side = {.fd = -1, .stop = cmd_stop()}};
-        if (!partner_call(&p[*n], ask->peer[*n], ask->patience_s,
-                          &ask->end, a, e))
+        if (!partner_call(&p[*n], ask->peer[*n], ask->patience_s, &ask->end, a,
+                          e))
             return false;
     }
     return true;
@@ -170,8 +168,8 @@ static void add_row(cJSON *list, const struct ladder_row *r)
     cJSON_AddItemToArray(list, x);
 }
 
-static bool hear(void *to, const struct ladder_row *row, size_t done,
-                 size_t of, struct err *e)
+static bool hear(void *to, const struct ladder_row *row, size_t done, size_t of,
+                 struct err *e)
 {
     struct ear *ear = to;
     if (!ear->begun)
@@ -283,8 +281,7 @@ bool rdma_measure_contend(const struct rdma_measure_ask *ask, struct err *e)
            && call_all(ask, &p, &calls, a, e);
     size_t n = ok ? plan.n * (size_t)ask->runs : 0;
     struct contend_move *out = ARENA_ARRAY(a, struct contend_move, n);
-    const struct contend_ask how = {(uint32_t)ask->runs,
-                                    (uint32_t)ask->depth};
+    const struct contend_ask how = {(uint32_t)ask->runs, (uint32_t)ask->depth};
     ok = ok && contend_play(&p, &plan, &how, out, e);
     close_all(&p, calls);
     if (ok && is_talking(ask->c))

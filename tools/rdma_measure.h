@@ -13,9 +13,9 @@ struct rdma_measure_ask {
     char *const *peer; /* hosts */
     size_t peers;
     double patience_s; /* for a listener that is just starting */
-    const char *plan; /* of transfers, CSV */
-    int runs, depth; /* depth: messages outstanding of a transfer */
-    const char *bind; /* NULL: every address */
+    const char *plan;  /* of transfers, CSV */
+    int runs, depth;   /* depth: messages outstanding of a transfer */
+    const char *bind;  /* NULL: every address */
     int port;
     bool once;
 };

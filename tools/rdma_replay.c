@@ -40,8 +40,10 @@ static bool gather(struct replay *r, const char *path, struct err *e)
     for (size_t i = 0; i < r->all.n; i++) {
         const struct contend_move *m = &r->all.move[i];
         if (isnan(m->ended_s))
-            return err_set(e, ERR_INPUT, "%s: transfer %s has no ended_ms: "
-                           "is this a plan?", path, m->name);
+            return err_set(e, ERR_INPUT,
+                           "%s: transfer %s has no ended_ms: "
+                           "is this a plan?",
+                           path, m->name);
         if (!find(r, m))
             r->out[r->n++].move = m;
     }
@@ -138,8 +140,8 @@ static void say(const struct replay *r)
     for (size_t i = 0; i < r->n; i++) {
         const struct outcome *o = &r->out[i];
         printf("%-10s %-5s %9.1f %8.2f %5u %12.2f %8.2f %12.2f %12.2f "
-               "%+7.1f%%\n", o->move->name,
-               o->move->op == RAIL_READ ? "READ" : "WRITE",
+               "%+7.1f%%\n",
+               o->move->name, o->move->op == RAIL_READ ? "READ" : "WRITE",
                o->move->start_s * 1e3, (double)o->move->bytes / 1e6, o->runs,
                o->measured_s * 1e3, o->spread_s * 1e3, o->predicted_s * 1e3,
                o->alone_s * 1e3, 100 * error_of(o));
@@ -176,10 +178,12 @@ static bool judge(const struct replay *r, double tolerance, struct err *e)
             worst = &r->out[i];
     if (fabs(error_of(worst)) <= tolerance)
         return true;
-    return err_set(e, ERR_NO, "transfer %s: predicted %.2f ms, measured "
-                   "%.2f ms: %+.1f %%, outside %.0f %%", worst->move->name,
-                   worst->predicted_s * 1e3, worst->measured_s * 1e3,
-                   100 * error_of(worst), 100 * tolerance);
+    return err_set(e, ERR_NO,
+                   "transfer %s: predicted %.2f ms, measured "
+                   "%.2f ms: %+.1f %%, outside %.0f %%",
+                   worst->move->name, worst->predicted_s * 1e3,
+                   worst->measured_s * 1e3, 100 * error_of(worst),
+                   100 * tolerance);
 }
 
 bool rdma_replay(const struct rdma_replay_ask *ask, struct err *e)
@@ -187,9 +191,9 @@ bool rdma_replay(const struct rdma_replay_ask *ask, struct err *e)
     struct replay r = {.a = arena_open()};
     struct wire_card card;
     /* A name with a slash is a file. */
-    const char *file = strchr(ask->card, '/') ? ask->card
-                                              : arena_fmt(r.a, "./%s",
-                                                          ask->card);
+    const char *file = strchr(ask->card, '/')
+                         ? ask->card
+                         : arena_fmt(r.a, "./%s", ask->card);
     bool ok = card_wire("", file, r.a, &card, e)
            && contend_load(ask->runs, r.a, &r.all, e)
            && gather(&r, ask->runs, e) && predict(&r, &card, e);

@@ -8,9 +8,9 @@
 
 struct rdma_replay_ask {
     const struct cmd_common *c;
-    const char *runs;    /* CSV of `--contend` */
-    const char *card;    /* file of a wire card */
-    double tolerance;    /* relative, of the time from its start to its end */
+    const char *runs; /* CSV of `--contend` */
+    const char *card; /* file of a wire card */
+    double tolerance; /* relative, of the time from its start to its end */
 };
 
 /* ERR_NO when a transfer is predicted outside the tolerance. */

@@ -65,9 +65,14 @@ static bool held(const struct tuning *t, int p, double *v)
     return false;
 }
 
-static double start_of(const struct tuned_info *i)
+/* The store's last value, else the prior's. */
+static double start_of(const struct tuning *t, enum tuned_param p)
 {
-    return fmin(fmax(i->prior, i->lo), i->hi);
+    const struct tuned_info *i = tuned_info(p);
+    struct tuned was = tuned_of(&objective_row(t->o, 0)->s->costs);
+    double v = was.fit && !was.donor && was.v[p] != i->neutral ? was.v[p]
+                                                               : i->prior;
+    return fmin(fmax(v, i->lo), i->hi);
 }
 
 /* A parameter no residual moves with is left neutral. */
@@ -76,8 +81,7 @@ static bool choose(struct tuning *t, struct err *e)
     double *v = ARENA_ARRAY(t->a, double, (TUNED_N + 1) * TUNED_N);
     double *r = ARENA_ARRAY(t->a, double, (TUNED_N + 1) * t->n);
     for (int p = 0; p < TUNED_N; p++) {
-        const struct tuned_info *i = tuned_info((enum tuned_param)p);
-        t->all[p] = start_of(i);
+        t->all[p] = start_of(t, (enum tuned_param)p);
         held(t, p, &t->all[p]);
     }
     for (int k = 0; k <= TUNED_N; k++) {
@@ -105,9 +109,15 @@ static bool choose(struct tuning *t, struct err *e)
         t->par[t->n_par++] = (struct tune_par){
             .name = i->name, .prior = i->prior, .sigma = i->sigma,
             .lo = i->lo, .hi = i->hi, .relative = i->relative,
-            .value = start_of(i)};
+            .value = t->all[p]};
     }
     return true;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
 /* ---- tables -------------------------------------------------------------- */
@@ -190,6 +200,44 @@ static void print_params(const struct tuning *t)
     }
 }
 
+/* Share of unseen residuals inside the 80 % interval that the parameters'
+ * covariance and the residuals' own spread give. */
+#define NORMAL_80 1.2816
+#define NORMAL_MAD 1.4826
+
+static double doubt(const struct tune *s, size_t i)
+{
+    const double *row = &s->jac[i * s->n_par];
+    double sum = 0;
+    for (size_t j = 0; j < s->n_par; j++)
+        for (size_t l = 0; l < s->n_par; l++)
+            sum += row[j] * s->cov[j * s->n_par + l] * row[l];
+    return sum;
+}
+
+static void print_cover(const struct tuning *t, const struct tune *s,
+                        const char *metric)
+{
+    double *r = ARENA_ARRAY(t->a, double, t->n);
+    size_t n = 0, in = 0;
+    double sigma = 1;
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->item[i].metric, metric) == 0) {
+            r[n++] = fabs(t->cv[i]);
+            sigma = t->item[i].sigma;
+        }
+    if (!n)
+        return;
+    qsort(r, n, sizeof *r, by_size);
+    double own = NORMAL_MAD * r[n / 2];
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->item[i].metric, metric) == 0)
+            in += fabs(t->cv[i]) <= NORMAL_80 * sqrt(own * own + doubt(s, i));
+    printf("80 %% interval of %-21s +- %.1f %% and more, holds %.0f %% of %zu "
+           "unseen\n", metric, 100 * NORMAL_80 * own * sigma,
+           100 * (double)in / (double)n, n);
+}
+
 static bool write_out(const struct tuning *t, const double *before,
                       const double *after, struct err *e)
 {
@@ -260,12 +308,6 @@ static bool unseen(struct tuning *t, const struct tune_ask *k,
 
 /* ---- the fit ------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void judge(const struct tuning *t, const double *r, double *median,
                   double *p95, double *max, double *bias)
 {
@@ -332,6 +374,10 @@ static bool work(struct tuning *t, struct fit *f, struct err *e)
     if (!t->ask->quiet) {
         print_params(t);
         print_errors(t, before, s.res);
+        for (int m = 0; t->cv && m < 3; m++)
+            print_cover(t, &s, m == 0   ? "tpot_ms_median"
+                               : m == 1 ? "output_tok_s_per_gpu"
+                                        : "ttft_ms_mean");
     }
     return write_out(t, before, s.res, e);
 }

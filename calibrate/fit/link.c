@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAIN 1.1    /* of more queue pairs, from which one alone is a limit */
-#define NEVER 1e30  /* a flow's rate where one queue pair is enough */
+#define GAIN 1.1   /* of more queue pairs, from which one alone is a limit */
+#define NEVER 1e30 /* a flow's rate where one queue pair is enough */
 #define US 1e-6
 #define GBPS 1e9
 
@@ -69,12 +69,10 @@ static const struct form post_form = {
 /* ---- rows ---- */
 
 struct columns {
-    int nic, op, rails, senders, both, qps, messages, bytes, time, post,
-        memory;
+    int nic, op, rails, senders, both, qps, messages, bytes, time, post, memory;
 };
 
-static bool find_columns(const struct csv *c, struct columns *k,
-                         struct err *e)
+static bool find_columns(const struct csv *c, struct columns *k, struct err *e)
 {
     *k = (struct columns){
         .nic = csv_col(c, "nic"),
@@ -121,14 +119,14 @@ static bool read_row(const struct csv *c, const struct columns *k,
                      struct link_row *r, struct err *e)
 {
     double both, time_us, post_us;
-    bool ok = number(c, k->bytes, NAN, 1, &r->bytes, e) &&
-              number(c, k->messages, NAN, 1, &r->messages, e) &&
-              number(c, k->qps, 1, 1, &r->qps, e) &&
-              number(c, k->senders, 1, 1, &r->senders, e) &&
-              number(c, k->rails, 1, 1, &r->rails, e) &&
-              number(c, k->both, 0, 0, &both, e) &&
-              number(c, k->time, NAN, 1e-3, &time_us, e) &&
-              number(c, k->post, NAN, 0, &post_us, e);
+    bool ok = number(c, k->bytes, NAN, 1, &r->bytes, e)
+           && number(c, k->messages, NAN, 1, &r->messages, e)
+           && number(c, k->qps, 1, 1, &r->qps, e)
+           && number(c, k->senders, 1, 1, &r->senders, e)
+           && number(c, k->rails, 1, 1, &r->rails, e)
+           && number(c, k->both, 0, 0, &both, e)
+           && number(c, k->time, NAN, 1e-3, &time_us, e)
+           && number(c, k->post, NAN, 0, &post_us, e);
     if (!ok)
         return false;
     if (isnan(r->bytes) || isnan(r->messages) || isnan(time_us))
@@ -197,9 +195,10 @@ bool link_load(const char *path, const char *nic, struct arena *a,
     bool ok = read_all(c, nic, a, r, e);
     csv_close(c);
     if (ok && !nic && r->other > 0)
-        return err_set(e, ERR_INPUT, "%s: %zu rows are of another NIC than "
-                       "%s, or of no one direction: say which NIC", path,
-                       r->other, r->nic);
+        return err_set(e, ERR_INPUT,
+                       "%s: %zu rows are of another NIC than "
+                       "%s, or of no one direction: say which NIC",
+                       path, r->other, r->nic);
     return ok;
 }
 
@@ -227,11 +226,11 @@ static double gain_of(const struct link_row *r, size_t n)
     double best = 1;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++)
-            if (r[i].qps <= 1 && r[k].qps > 1 && !r[k].both && !r[i].both &&
-                r[i].bytes >= r[k].bytes && r[i].bytes <= r[k].bytes &&
-                r[i].messages >= r[k].messages &&
-                r[i].messages <= r[k].messages && r[i].senders <= 1 &&
-                r[k].senders <= 1)
+            if (r[i].qps <= 1 && r[k].qps > 1 && !r[k].both && !r[i].both
+                && r[i].bytes >= r[k].bytes && r[i].bytes <= r[k].bytes
+                && r[i].messages >= r[k].messages
+                && r[i].messages <= r[k].messages && r[i].senders <= 1
+                && r[k].senders <= 1)
                 best = fmax(best, rate_of(&r[k]) / rate_of(&r[i]));
     return best;
 }
@@ -270,8 +269,7 @@ static struct fit_law begin_law(const struct link_row *r, size_t n)
     return law;
 }
 
-static struct link_value value_of(const struct fit_law *law, int c,
-                                  double unit)
+static struct link_value value_of(const struct fit_law *law, int c, double unit)
 {
     return (struct link_value){law->coef[c] * unit,
                                law->held[c] ? NAN : law->se[c] * unit,
@@ -351,11 +349,10 @@ static void see_rails(const struct link_rows *rows, struct link_fit *f)
     for (size_t i = 0; f->rails > 1 && i < rows->n; i++)
         for (size_t k = 0; k < rows->n; k++) {
             const struct link_row *x = &rows->row[i], *y = &rows->row[k];
-            if ((int)x->rails != f->rails || y->rails > 1 ||
-                x->op != y->op || y->both || y->senders > 1 ||
-                fabs(x->bytes - y->bytes) > 0 ||
-                fabs(x->messages - y->messages) > 0 ||
-                fabs(x->qps - y->qps) > 0)
+            if ((int)x->rails != f->rails || y->rails > 1 || x->op != y->op
+                || y->both || y->senders > 1 || fabs(x->bytes - y->bytes) > 0
+                || fabs(x->messages - y->messages) > 0
+                || fabs(x->qps - y->qps) > 0)
                 continue;
             double share = y->time_s / x->time_s;
             if (isnan(f->rails_share) || share > f->rails_share) {
@@ -371,9 +368,9 @@ bool link_fit(const struct link_rows *r, struct link_fit *f, struct err *e)
     *f = (struct link_fit){.nic = r->nic};
     for (size_t i = 0; i < r->n; i++)
         f->gpu = f->gpu || r->row[i].gpu;
-    bool ok = fit_op(r, LINK_READ, &f->op[LINK_READ], a, e) &&
-              fit_op(r, LINK_WRITE, &f->op[LINK_WRITE], a, e) &&
-              fit_post(r, f, a, e);
+    bool ok = fit_op(r, LINK_READ, &f->op[LINK_READ], a, e)
+           && fit_op(r, LINK_WRITE, &f->op[LINK_WRITE], a, e)
+           && fit_post(r, f, a, e);
     see_rails(r, f);
     arena_close(a);
     return ok;

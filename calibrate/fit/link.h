@@ -49,11 +49,11 @@ struct link_law { /* of a direction */
 struct link_fit {
     const char *nic;
     bool gpu;
-    struct link_law op[2]; /* by enum link_op */
+    struct link_law op[2];                 /* by enum link_op */
     struct link_value post_s, post_base_s; /* NAN: no row tells */
     size_t n_post;
-    int rails;       /* most that were measured together */
-    double rails_Bps; /* their sum then, and ... */
+    int rails;          /* most that were measured together */
+    double rails_Bps;   /* their sum then, and ... */
     double rails_share; /* ... over that many times one's; NAN: one only */
 };
 

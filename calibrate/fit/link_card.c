@@ -23,26 +23,29 @@ static void put_base(struct writer *w, const char *key, double absent)
 {
     char from[1024];
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(w->ask->base, key);
-    const cJSON *all =
-        cJSON_GetObjectItemCaseSensitive(w->ask->base, "sources");
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(w->ask->base,
+                                                        "sources");
     const cJSON *s = cJSON_GetObjectItemCaseSensitive(all, key);
     snprintf(from, sizeof from, "not measured here; card %s: %.800s",
              w->ask->base_name, cJSON_IsString(s) ? s->valuestring : "none");
     put(w, key, cJSON_IsNumber(v) ? v->valuedouble : absent, from);
 }
 
-/* "measured: 5.81 +- 0.02 us over 34 rows of mlx5_0 ..., 2025-01-31" */
-static void say(const struct writer *w, char *text, size_t n,
+enum { SOURCE = 512 };
+
+/* "measured: 5.81 +- 0.02 us; law of 34 rows, ... mlx5_0, ... 2001-02-03" */
+static void say(const struct writer *w, char text[SOURCE],
                 const struct link_value *v, double unit, const char *name,
                 const struct link_law *law)
 {
     char se[48] = "";
     if (isfinite(v->se))
         snprintf(se, sizeof se, " +- %.2g", v->se / unit);
-    snprintf(text, n, "measured: %.6g%s %s; law of %zu rows, error %.1f %% in "
-             "the median, %s, %s memory, %s", v->is / unit, se, name, law->n,
-             law->ape_median, w->f->nic, w->f->gpu ? "GPU" : "host",
-             w->ask->date);
+    snprintf(text, SOURCE,
+             "measured: %.6g%s %s; law of %zu rows, error %.1f %% in "
+             "the median, %s, %s memory, %s",
+             v->is / unit, se, name, law->n, law->ape_median, w->f->nic,
+             w->f->gpu ? "GPU" : "host", w->ask->date);
 }
 
 /* A large message's rate over the queue pairs of one KV flow. */
@@ -58,10 +61,10 @@ static void put_op(struct writer *w, enum link_op op)
         {"write_s", "write_Bps", "write_gap_s"}};
     const struct link_law *law = &w->f->op[op];
     const struct link_law *other = &w->f->op[!op];
-    char from[512];
+    char from[SOURCE];
     if (law->n == 0)
         law = other; /* one direction only was measured */
-    say(w, from, sizeof from, &law->latency_s, 1e-6, "us", law);
+    say(w, from, &law->latency_s, 1e-6, "us", law);
     put(w, key[op][0], law->latency_s.is, from);
     bool paired = law->flow_Bps.is * w->ask->flow_qps < law->rail_Bps.is;
     struct link_value v = paired ? law->flow_Bps : law->rail_Bps;
@@ -69,9 +72,9 @@ static void put_op(struct writer *w, enum link_op op)
         v.is *= w->ask->flow_qps;
         v.se *= w->ask->flow_qps;
     }
-    say(w, from, sizeof from, &v, 1e9, "GB/s", law);
+    say(w, from, &v, 1e9, "GB/s", law);
     put(w, key[op][1], flow_Bps(law, w->ask->flow_qps), from);
-    say(w, from, sizeof from, &law->gap_s, 1e-6, "us a message", law);
+    say(w, from, &law->gap_s, 1e-6, "us a message", law);
     put(w, key[op][2], law->gap_s.is, from);
 }
 
@@ -87,12 +90,12 @@ static void put_incast(struct writer *w)
 {
     const struct link_law *r = &w->f->op[LINK_READ], *o = &w->f->op[LINK_WRITE];
     const struct link_law *law = r->n && !r->incast.held ? r : o;
-    char from[512];
+    char from[SOURCE];
     if (law->n == 0 || law->incast.held) {
         put_base(w, "incast", 1);
         return;
     }
-    say(w, from, sizeof from, &law->incast, 1, "of the rate alone", law);
+    say(w, from, &law->incast, 1, "of the rate alone", law);
     put(w, "incast", fmin(1, law->incast.is), from);
 }
 
@@ -103,14 +106,15 @@ static void put_post(struct writer *w, const char *key,
 {
     const cJSON *b = cJSON_GetObjectItemCaseSensitive(w->ask->base, key);
     double base = cJSON_IsNumber(b) ? b->valuedouble : 0;
-    char from[512];
+    char from[SOURCE];
     if (!(v->is > base)) {
         put_base(w, key, 0);
         return;
     }
-    snprintf(from, sizeof from, "measured: %.4g +- %.2g us of processor time "
-             "in ibv_post_send, %zu rows of %s, %s", v->is * 1e6, v->se * 1e6,
-             w->f->n_post, w->f->nic, w->ask->date);
+    snprintf(from, sizeof from,
+             "measured: %.4g +- %.2g us of processor time "
+             "in ibv_post_send, %zu rows of %s, %s",
+             v->is * 1e6, v->se * 1e6, w->f->n_post, w->f->nic, w->ask->date);
     put(w, key, v->is, from);
 }
 
@@ -123,11 +127,11 @@ static void put_uplink(struct writer *w)
         put_base(w, "uplink_Bps", 0);
         return;
     }
-    snprintf(from, sizeof from, "measured: %d rails together reach %.0f %% of "
-             "that many times one, %s", w->f->rails,
-             100 * w->f->rails_share, w->ask->date);
-    put(w, "uplink_Bps", w->f->rails_share < alike ? w->f->rails_Bps : 0,
-        from);
+    snprintf(from, sizeof from,
+             "measured: %d rails together reach %.0f %% of "
+             "that many times one, %s",
+             w->f->rails, 100 * w->f->rails_share, w->ask->date);
+    put(w, "uplink_Bps", w->f->rails_share < alike ? w->f->rails_Bps : 0, from);
 }
 
 static void put_nics(struct writer *w)
@@ -140,16 +144,18 @@ static void put_nics(struct writer *w)
 
 cJSON *link_card(const struct link_fit *f, const struct link_card_ask *ask)
 {
-    struct writer w = {.f = f, .ask = ask, .card = cJSON_CreateObject(),
+    struct writer w = {.f = f,
+                       .ask = ask,
+                       .card = cJSON_CreateObject(),
                        .sources = cJSON_CreateObject()};
-    char text[512];
+    char text[SOURCE];
     must(w.card && w.sources && ask->flow_qps > 0);
     const struct link_law *best = fastest(f);
     snprintf(text, sizeof text, "What %s did on %s, measured with %s memory.",
              f->nic, ask->date, f->gpu ? "GPU" : "host");
     must(cJSON_AddStringToObject(w.card, "why", text));
     put_nics(&w);
-    say(&w, text, sizeof text, &best->rail_Bps, 1e9, "GB/s", best);
+    say(&w, text, &best->rail_Bps, 1e9, "GB/s", best);
     put(&w, "nic_Bps", best->rail_Bps.is, text);
     put_op(&w, LINK_READ);
     put_op(&w, LINK_WRITE);

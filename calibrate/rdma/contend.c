@@ -38,22 +38,25 @@ static bool read_move(const struct csv *c, const struct columns *k,
     const char *op = csv_text(c, k->op);
     snprintf(m->name, sizeof m->name, "%s", csv_text(c, k->name));
     if (strcmp(op, "READ") != 0 && strcmp(op, "WRITE") != 0)
-        return err_set(e, ERR_INPUT, "%s:%ld: op must be READ or WRITE, got "
-                       "\"%s\"", csv_path(c), csv_line(c), op);
+        return err_set(e, ERR_INPUT,
+                       "%s:%ld: op must be READ or WRITE, got "
+                       "\"%s\"",
+                       csv_path(c), csv_line(c), op);
     m->op = *op == 'R' ? RAIL_READ : RAIL_WRITE;
-    if (!csv_num(c, k->start, &start_ms, e) ||
-        !count(c, k->bytes, &m->bytes, e) ||
-        !count(c, k->message, &m->message_bytes, e) ||
-        !optional(c, k->run, 0, &run, e) ||
-        !optional(c, k->begun, NAN, &begun_ms, e) ||
-        !optional(c, k->ended, NAN, &ended_ms, e))
+    if (!csv_num(c, k->start, &start_ms, e) || !count(c, k->bytes, &m->bytes, e)
+        || !count(c, k->message, &m->message_bytes, e)
+        || !optional(c, k->run, 0, &run, e)
+        || !optional(c, k->begun, NAN, &begun_ms, e)
+        || !optional(c, k->ended, NAN, &ended_ms, e))
         return false;
     if (start_ms < 0 || run < 0 || run > 1e6)
         return err_set(e, ERR_INPUT, "%s:%ld: a negative time or run",
                        csv_path(c), csv_line(c));
     if (m->bytes % m->message_bytes != 0)
-        return err_set(e, ERR_INPUT, "%s:%ld: bytes are no multiple of "
-                       "message_bytes", csv_path(c), csv_line(c));
+        return err_set(e, ERR_INPUT,
+                       "%s:%ld: bytes are no multiple of "
+                       "message_bytes",
+                       csv_path(c), csv_line(c));
     m->start_s = start_ms * MS;
     m->run = (uint32_t)run;
     m->begun_s = begun_ms * MS;
@@ -64,15 +67,18 @@ static bool read_move(const struct csv *c, const struct columns *k,
 static bool read_all(struct csv *c, struct arena *a, struct contend_plan *p,
                      struct err *e)
 {
-    const struct columns k = {csv_col(c, "transfer"), csv_col(c, "op"),
-                              csv_col(c, "start_ms"), csv_col(c, "bytes"),
-                              csv_col(c, "message_bytes"), csv_col(c, "run"),
-                              csv_col(c, "begun_ms"), csv_col(c, "ended_ms")};
+    const struct columns k = {
+        csv_col(c, "transfer"),      csv_col(c, "op"),
+        csv_col(c, "start_ms"),      csv_col(c, "bytes"),
+        csv_col(c, "message_bytes"), csv_col(c, "run"),
+        csv_col(c, "begun_ms"),      csv_col(c, "ended_ms")};
     struct err end = {ERR_NONE, ""};
     size_t cap = 0;
     if (k.name < 0 || k.op < 0 || k.start < 0 || k.bytes < 0 || k.message < 0)
-        return err_set(e, ERR_INPUT, "%s: must have the columns transfer, op, "
-                       "start_ms, bytes and message_bytes", csv_path(c));
+        return err_set(e, ERR_INPUT,
+                       "%s: must have the columns transfer, op, "
+                       "start_ms, bytes and message_bytes",
+                       csv_path(c));
     while (csv_next(c, &end)) {
         ARENA_ROOM(a, p->move, p->n, cap);
         if (!read_move(c, &k, &p->move[p->n], e))
@@ -137,8 +143,8 @@ bool contend_play(struct partner *p, const struct contend_plan *plan,
         const struct contend_move *m = &plan->move[i];
         if (m->message_bytes > want.bytes)
             want.bytes = m->message_bytes;
-        if (m->bytes / m->message_bytes > UINT32_MAX ||
-            m->message_bytes > UINT32_MAX)
+        if (m->bytes / m->message_bytes > UINT32_MAX
+            || m->message_bytes > UINT32_MAX)
             return err_set(e, ERR_INPUT, "transfer %s is too large", m->name);
     }
     if (!partner_open(p, &want, &lane, e))
@@ -167,7 +173,6 @@ void contend_line(FILE *f, const struct contend_move *m)
     csv_put(f, m->name);
     fprintf(f, ",%s,%.6f,%llu,%llu,%u,%.6f,%.6f\n",
             m->op == RAIL_READ ? "READ" : "WRITE", m->start_s / MS,
-            (unsigned long long)m->bytes,
-            (unsigned long long)m->message_bytes, m->run, m->begun_s / MS,
-            m->ended_s / MS);
+            (unsigned long long)m->bytes, (unsigned long long)m->message_bytes,
+            m->run, m->begun_s / MS, m->ended_s / MS);
 }

@@ -10,7 +10,7 @@
 
 enum { DONES = 64 };
 
-struct lane { /* a queue pair */
+struct lane {                /* a queue pair */
     uint32_t job, left, out; /* messages to post, outstanding */
     bool used;
 };
@@ -70,8 +70,8 @@ static bool post_one(struct feed *f, uint32_t qp, uint32_t n, struct err *e)
 static bool is_due(const struct feed *f, const struct lane *q, double now)
 {
     const struct feed_job *j = &f->job[q->job];
-    return q->used && q->left > 0 && j->start_s <= now &&
-           q->out + chain_of(f, q) <= depth_of(j);
+    return q->used && q->left > 0 && j->start_s <= now
+        && q->out + chain_of(f, q) <= depth_of(j);
 }
 
 static bool post_all(struct feed *f, struct err *e)

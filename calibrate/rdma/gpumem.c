@@ -44,8 +44,8 @@ static bool cuda_current(struct gpumem *m)
     FIND(m->lib[0], device, "cuDeviceGet");
     FIND(m->lib[0], retain, "cuDevicePrimaryCtxRetain");
     FIND(m->lib[0], set, "cuCtxSetCurrent");
-    return device && retain && set && device(&dev, m->gpu) == 0 &&
-           retain(&context, dev) == 0 && set(context) == 0;
+    return device && retain && set && device(&dev, m->gpu) == 0
+        && retain(&context, dev) == 0 && set(context) == 0;
 }
 
 static bool cuda_open(struct gpumem *m, struct err *e)
@@ -57,8 +57,8 @@ static bool cuda_open(struct gpumem *m, struct err *e)
     if (!cuda_current(m))
         return err_set(e, ERR_SYSTEM, "GPU %d: no context", m->gpu);
     if (!alloc || alloc(&m->at, m->bytes) != 0)
-        return err_set(e, ERR_SYSTEM, "GPU %d: no %zu bytes of memory",
-                       m->gpu, m->bytes);
+        return err_set(e, ERR_SYSTEM, "GPU %d: no %zu bytes of memory", m->gpu,
+                       m->bytes);
     if (!range || range(&m->fd, m->at, m->bytes, CU_RANGE_DMA_BUF, 0) != 0)
         m->fd = -1;
     return true;
@@ -109,8 +109,8 @@ static bool hip_open(struct gpumem *m, struct err *e)
     if (!set || set(m->gpu) != 0)
         return err_set(e, ERR_SYSTEM, "GPU %d: cannot be selected", m->gpu);
     if (!alloc || alloc(&at, m->bytes) != 0)
-        return err_set(e, ERR_SYSTEM, "GPU %d: no %zu bytes of memory",
-                       m->gpu, m->bytes);
+        return err_set(e, ERR_SYSTEM, "GPU %d: no %zu bytes of memory", m->gpu,
+                       m->bytes);
     m->at = (uint64_t)(uintptr_t)at;
     if (!export || export(at, m->bytes, &m->fd, &m->offset) != 0)
         m->fd = -1;
@@ -133,7 +133,8 @@ static bool hip_copy(struct gpumem *m, void *host, size_t n, bool to_gpu)
     if (!copy)
         return false;
     return (to_gpu ? copy(at, host, n, HIP_TO_DEVICE)
-                   : copy(host, at, n, HIP_TO_HOST)) == 0;
+                   : copy(host, at, n, HIP_TO_HOST))
+        == 0;
 }
 
 /* ---- whichever is there ---- */

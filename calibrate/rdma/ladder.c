@@ -46,8 +46,8 @@ struct plan {
 
 static void add(struct plan *p, struct ladder_rung r)
 {
-    if (r.bytes < p->ask->least || r.bytes > p->ask->most ||
-        r.bytes * r.messages > MOST_BYTES)
+    if (r.bytes < p->ask->least || r.bytes > p->ask->most
+        || r.bytes * r.messages > MOST_BYTES)
         return;
     for (size_t i = 0; i < p->n; i++)
         if (memcmp(&p->rung[i], &r, sizeof r) == 0)
@@ -122,8 +122,8 @@ static void add_wide(struct plan *p, enum rail_op op, size_t partners,
     }
 }
 
-size_t ladder_rungs(const struct ladder_ask *ask, size_t partners,
-                    size_t rails, struct arena *a, struct ladder_rung **rung)
+size_t ladder_rungs(const struct ladder_ask *ask, size_t partners, size_t rails,
+                    struct arena *a, struct ladder_rung **rung)
 {
     struct plan p = {.ask = ask, .a = a};
     must(ask->least > 0 && ask->most >= ask->least && ask->batch > 0);
@@ -157,10 +157,8 @@ struct climb {
 
 static struct feed_job job_of(const struct ladder_rung *r)
 {
-    return (struct feed_job){.op = r->op,
-                             .bytes = r->bytes,
-                             .messages = r->messages,
-                             .qps = r->qps};
+    return (struct feed_job){
+        .op = r->op, .bytes = r->bytes, .messages = r->messages, .qps = r->qps};
 }
 
 static bool more(const struct climb *c, const struct rail *r, double begun,
@@ -217,8 +215,7 @@ static bool both_ways(struct climb *c, struct ladder_row *row, struct err *e)
     struct partner_took took;
     if (!partner_begin(mine, &j, &crowd, e))
         return false;
-    return repeat(c, &mine, 1, &crowd, row, e) &&
-           partner_end(mine, &took, e);
+    return repeat(c, &mine, 1, &crowd, row, e) && partner_end(mine, &took, e);
 }
 
 static void pause_s(double s)
@@ -306,8 +303,7 @@ static bool open_lanes(struct climb *c, struct err *e)
 static bool is_too_long(const struct climb *c, const struct ladder_rung *r)
 {
     double bytes = (double)r->bytes * r->messages * r->senders;
-    return c->best_Bps > 0 &&
-           bytes / c->best_Bps > LONGEST * c->ask->rung_s;
+    return c->best_Bps > 0 && bytes / c->best_Bps > LONGEST * c->ask->rung_s;
 }
 
 static void learn(struct climb *c, const struct ladder_row *row)

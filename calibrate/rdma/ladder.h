@@ -56,15 +56,14 @@ struct ladder_ask {
 const char *ladder_kind_name(enum ladder_kind k);
 
 /* The rungs for that many partners and rails, in the arena. */
-size_t ladder_rungs(const struct ladder_ask *ask, size_t partners,
-                    size_t rails, struct arena *a,
-                    struct ladder_rung **rung);
+size_t ladder_rungs(const struct ladder_ask *ask, size_t partners, size_t rails,
+                    struct arena *a, struct ladder_rung **rung);
 
 /* Climbs them; told hears each row, and how many are done of how many.  It
  * returning false ends the ladder with its error. */
 struct ladder_ear {
-    bool (*told)(void *to, const struct ladder_row *row, size_t done,
-                 size_t of, struct err *e);
+    bool (*told)(void *to, const struct ladder_row *row, size_t done, size_t of,
+                 struct err *e);
     void *to;
 };
 bool ladder_run(struct partner *p, size_t partners,

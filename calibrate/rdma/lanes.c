@@ -59,8 +59,8 @@ struct lanes *lanes_open(struct partner_lane *const *lane, size_t n,
     must(pthread_barrier_init(&l->begin, NULL, (unsigned)n + 1) == 0);
     must(pthread_barrier_init(&l->end, NULL, (unsigned)n + 1) == 0);
     for (size_t i = 0; i < n; i++)
-        must(pthread_create(&l->runner[i].thread, NULL, work,
-                            &l->runner[i]) == 0);
+        must(pthread_create(&l->runner[i].thread, NULL, work, &l->runner[i])
+             == 0);
     return l;
 }
 

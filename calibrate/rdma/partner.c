@@ -30,8 +30,10 @@ static bool named_ports(const struct partner_ask *ask, struct rail_port *all,
                            ask->device[*n], all[0].name,
                            n_all > 1 ? ", ..." : "");
         if (!p->active)
-            return err_set(e, ERR_ABSENT, "%s is %s, must be ACTIVE: is the "
-                           "link up?", p->name, p->state);
+            return err_set(e, ERR_ABSENT,
+                           "%s is %s, must be ACTIVE: is the "
+                           "link up?",
+                           p->name, p->state);
         port[*n] = *p;
     }
     return true;
@@ -78,8 +80,7 @@ static bool get_ports(struct partner *p, struct arena *a, struct err *e)
 {
     struct side_frame f;
     side_begin(&f, SIDE_PORTS);
-    if (!side_put(&p->side, &f, e) ||
-        !side_want(&p->side, SIDE_PORTS, &f, e))
+    if (!side_put(&p->side, &f, e) || !side_want(&p->side, SIDE_PORTS, &f, e))
         return false;
     p->n_its = side_get_u64(&f);
     if (p->n_its == 0 || p->n_its > PARTNER_PORTS)
@@ -190,13 +191,12 @@ struct rail_ask partner_rail(const struct partner_ask *ask, size_t port)
 /* ---- the driving end ---- */
 
 bool partner_call(struct partner *p, const char *peer, double patience_s,
-                  const struct partner_ask *ask, struct arena *a,
-                  struct err *e)
+                  const struct partner_ask *ask, struct arena *a, struct err *e)
 {
     const volatile sig_atomic_t *stop = p->side.stop;
     *p = (struct partner){.ask = ask, .side = {.fd = -1, .stop = stop}};
-    if (!partner_ports(ask, a, &p->mine, &p->n_mine, e) ||
-        !side_call(peer, patience_s, &p->side, e))
+    if (!partner_ports(ask, a, &p->mine, &p->n_mine, e)
+        || !side_call(peer, patience_s, &p->side, e))
         return false;
     if (get_ports(p, a, e))
         return true;
@@ -217,18 +217,15 @@ void partner_close(struct partner *p)
 
 /* A request that only says which lane, or how many bytes of it. */
 static bool ask_lane(struct partner_lane *l, enum side_kind kind, uint64_t v,
-                     enum side_kind answer, struct side_frame *f,
-                     struct err *e)
+                     enum side_kind answer, struct side_frame *f, struct err *e)
 {
     side_begin(f, kind);
     side_u64(f, l->id);
     side_u64(f, v);
-    return side_put(&l->p->side, f, e) &&
-           side_want(&l->p->side, answer, f, e);
+    return side_put(&l->p->side, f, e) && side_want(&l->p->side, answer, f, e);
 }
 
-static bool moved_wrong(struct partner_lane *l, const char *what,
-                        struct err *e)
+static bool moved_wrong(struct partner_lane *l, const char *what, struct err *e)
 {
     return err_set(e, ERR_SYSTEM, "%s: bytes of a %s arrived changed",
                    l->p->side.who, what);
@@ -256,8 +253,8 @@ static bool check_bytes(struct partner_lane *l, uint64_t bytes, struct err *e)
     partner_pattern(b, n, seed);
     if (!l->rail->ops->put(l->rail, b, n))
         return true; /* there are no bytes */
-    if (!move_one(l, RAIL_WRITE, n, e) ||
-        !ask_lane(l, SIDE_SUM, n, SIDE_SUM, &f, e))
+    if (!move_one(l, RAIL_WRITE, n, e)
+        || !ask_lane(l, SIDE_SUM, n, SIDE_SUM, &f, e))
         return false;
     if (side_get_u64(&f) != partner_sum(b, n))
         return moved_wrong(l, "WRITE", e);
@@ -282,8 +279,8 @@ static bool join_lane(struct partner_lane *l, const struct rail_end *its,
     side_begin(&f, SIDE_JOIN);
     side_u64(&f, l->id);
     partner_put_end(&f, &mine);
-    return side_put(&l->p->side, &f, e) &&
-           side_want(&l->p->side, SIDE_OK, &f, e);
+    return side_put(&l->p->side, &f, e)
+        && side_want(&l->p->side, SIDE_OK, &f, e);
 }
 
 static bool open_both(struct partner_lane *l, const struct partner_want *want,
@@ -308,8 +305,8 @@ static bool open_both(struct partner_lane *l, const struct partner_want *want,
         return false;
     partner_get_end(&f, &its);
     side_get_text(&f, l->its_note, sizeof l->its_note);
-    return side_end(&p->side, &f, e) && join_lane(l, &its, e) &&
-           check_bytes(l, want->bytes, e);
+    return side_end(&p->side, &f, e) && join_lane(l, &its, e)
+        && check_bytes(l, want->bytes, e);
 }
 
 bool partner_open(struct partner *p, const struct partner_want *want,
@@ -346,8 +343,8 @@ bool partner_begin(struct partner_lane *l, const struct feed_job *job,
     side_begin(&f, SIDE_RUN);
     side_u64(&f, l->id);
     partner_put_run(&f, job, crowd);
-    return side_put(&l->p->side, &f, e) &&
-           side_want(&l->p->side, SIDE_OK, &f, e);
+    return side_put(&l->p->side, &f, e)
+        && side_want(&l->p->side, SIDE_OK, &f, e);
 }
 
 bool partner_end(struct partner_lane *l, struct partner_took *took,
@@ -355,8 +352,8 @@ bool partner_end(struct partner_lane *l, struct partner_took *took,
 {
     struct side_frame f;
     side_begin(&f, SIDE_STOP);
-    if (!side_put(&l->p->side, &f, e) ||
-        !side_want(&l->p->side, SIDE_TOOK, &f, e))
+    if (!side_put(&l->p->side, &f, e)
+        || !side_want(&l->p->side, SIDE_TOOK, &f, e))
         return false;
     took->n = (uint32_t)side_get_u64(&f);
     took->p50_s = side_get_f64(&f);

@@ -64,14 +64,14 @@ void partner_shut(struct partner_lane *l); /* fine when closed */
 bool partner_begin(struct partner_lane *l, const struct feed_job *job,
                    const struct rail_crowd *crowd, struct err *e);
 struct partner_took {
-    uint32_t n;             /* batches that were whole */
-    double p50_s, mad_s;    /* of a batch */
-    double post_s;          /* a batch, median */
+    uint32_t n;          /* batches that were whole */
+    double p50_s, mad_s; /* of a batch */
+    double post_s;       /* a batch, median */
 };
 bool partner_end(struct partner_lane *l, struct partner_took *took,
                  struct err *e);
-/* After an error of a rail: where the other end broke off, its own words for it,
- * or that it has gone. */
+/* After an error of a rail: where the other end broke off, its own words for
+ * it, or that it has gone. */
 void partner_why(struct partner *p, struct err *e);
 
 /* Serves callers until told to stop (ERR_NO), or `once` (true when that caller

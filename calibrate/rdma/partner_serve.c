@@ -59,8 +59,8 @@ static bool do_open(struct host *h, struct side_frame *f, struct err *e)
     uint64_t bytes = side_get_u64(f), qps = side_get_u64(f);
     if (!side_end(h->side, f, e))
         return false;
-    if (id >= PARTNER_LANES || h->lane[id] || port >= h->ports ||
-        bytes == 0 || bytes > MOST_BYTES || qps == 0 || qps > RAIL_QPS)
+    if (id >= PARTNER_LANES || h->lane[id] || port >= h->ports || bytes == 0
+        || bytes > MOST_BYTES || qps == 0 || qps > RAIL_QPS)
         return bad(h, "a lane", e);
     struct rail_ask ask = partner_rail(h->ask, (size_t)port);
     ask.device = h->port[port].name;
@@ -83,8 +83,8 @@ static bool do_join(struct host *h, struct side_frame *f, struct err *e)
     if (!r)
         return false;
     partner_get_end(f, &its);
-    return side_end(h->side, f, e) && (*r)->ops->join(*r, &its, e) &&
-           answer(h, SIDE_OK, 0, e);
+    return side_end(h->side, f, e) && (*r)->ops->join(*r, &its, e)
+        && answer(h, SIDE_OK, 0, e);
 }
 
 static bool do_sum(struct host *h, struct side_frame *f, struct err *e)
@@ -144,8 +144,8 @@ static bool do_run(struct host *h, struct side_frame *f, struct err *e)
     partner_get_run(f, &j, &crowd);
     if (!side_end(h->side, f, e))
         return false;
-    if (j.bytes == 0 || j.bytes > mine.bytes || j.messages == 0 ||
-        j.qps == 0 || j.qps > mine.qps || crowd.senders == 0)
+    if (j.bytes == 0 || j.bytes > mine.bytes || j.messages == 0 || j.qps == 0
+        || j.qps > mine.qps || crowd.senders == 0)
         return bad(h, "a batch", e);
     (*r)->ops->begin(*r, &crowd);
     if (!move(h, *r, &j, &n, e) || !side_want(h->side, SIDE_STOP, f, e))

@@ -30,7 +30,7 @@ enum {
     RAIL_GID = 16,
 };
 
-struct rail_port { /* a port as it was found */
+struct rail_port {        /* a port as it was found */
     char name[RAIL_NAME]; /* "mlx5_0", or "mlx5_0:2" for a second port */
     char state[16];       /* "ACTIVE", "DOWN", ... */
     bool active;
@@ -71,9 +71,9 @@ struct rail_ask {
 
 struct rail {
     const struct rail_ops *ops;
-    double post_s;   /* processor time spent posting, so far */
-    bool on_gpu;     /* the memory is a GPU's */
-    char note[160];  /* why not, when it was asked for */
+    double post_s;  /* processor time spent posting, so far */
+    bool on_gpu;    /* the memory is a GPU's */
+    char note[160]; /* why not, when it was asked for */
 };
 
 struct rail_chain {
@@ -111,11 +111,11 @@ struct rail_ops {
     /* The caller keeps a queue pair's outstanding messages to RAIL_DEPTH. */
     bool (*post)(struct rail *r, const struct rail_chain *c, struct err *e);
     /* Waits for completions until `until`; none by then gives *n = 0. */
-    bool (*wait)(struct rail *r, double until, struct rail_done *d,
-                 size_t room, size_t *n, struct err *e);
+    bool (*wait)(struct rail *r, double until, struct rail_done *d, size_t room,
+                 size_t *n, struct err *e);
 };
 
-extern const struct rail_ops *const rail_table[]; /* NULL at the end */
+extern const struct rail_ops *const rail_table[];   /* NULL at the end */
 const struct rail_ops *rail_find(const char *name); /* NULL when unknown */
 
 #endif

@@ -107,8 +107,7 @@ static void null_end(const struct rail *r, struct rail_end *mine)
     snprintf(mine->name, sizeof mine->name, "%s", x->device);
 }
 
-static bool null_join(struct rail *r, const struct rail_end *its,
-                      struct err *e)
+static bool null_join(struct rail *r, const struct rail_end *its, struct err *e)
 {
     if (its->qps != null_of(r)->qps)
         return err_set(e, ERR_INPUT, "%u queue pairs here, %u there",
@@ -147,8 +146,7 @@ static double port_Bps(const struct null *x, enum rail_op op)
     return x->crowd.both ? Bps * x->law.both : Bps;
 }
 
-static bool null_post(struct rail *r, const struct rail_chain *c,
-                      struct err *e)
+static bool null_post(struct rail *r, const struct rail_chain *c, struct err *e)
 {
     (void)e;
     struct null *x = null_of(r);

@@ -38,9 +38,9 @@ enum {
     RNR_TIMER = 12, /* 0.64 ms; no receive is ever posted */
     TICK_MS = 1000, /* of the longest sleep */
 };
-#define SHORT_S 50e-6  /* longer waits are slept through */
-#define SPIN_S 100e-6  /* how long it polls at first */
-#define SPIN_OLD 0.9     /* weight of the past in what waits take */
+#define SHORT_S 50e-6 /* longer waits are slept through */
+#define SPIN_S 100e-6 /* how long it polls at first */
+#define SPIN_OLD 0.9  /* weight of the past in what waits take */
 
 struct verbs {
     struct rail rail;
@@ -89,8 +89,8 @@ static bool get_host_memory(struct verbs *x, struct err *e)
 }
 
 enum {
-    ACCESS = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-             IBV_ACCESS_REMOTE_READ
+    ACCESS = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE
+           | IBV_ACCESS_REMOTE_READ
 };
 
 static struct ibv_mr *register_gpu(struct verbs *x)
@@ -145,8 +145,8 @@ static bool get_queues(struct verbs *x, struct err *e)
     x->channel = ibv_create_comp_channel(x->ctx);
     if (!x->channel)
         return verbs_refused(x->port.device, "completion channel", errno, e);
-    x->cq = ibv_create_cq(x->ctx, (int)(x->qps * RAIL_DEPTH), NULL,
-                          x->channel, 0);
+    x->cq = ibv_create_cq(x->ctx, (int)(x->qps * RAIL_DEPTH), NULL, x->channel,
+                          0);
     if (!x->cq)
         return verbs_refused(x->port.device, "completion queue", errno, e);
     q.send_cq = q.recv_cq = x->cq;
@@ -191,14 +191,14 @@ static bool set_mtu(struct verbs *x, uint32_t mtu, struct err *e)
         return true;
     return err_set(e, ERR_USAGE,
                    "%s: an MTU of %u is not one of 256, 512, 1024, 2048, 4096 "
-                   "up to the port's %u", x->port.device, mtu, x->port.mtu);
+                   "up to the port's %u",
+                   x->port.device, mtu, x->port.mtu);
 }
 
-static bool open_all(struct verbs *x, const struct rail_ask *ask,
-                     struct err *e)
+static bool open_all(struct verbs *x, const struct rail_ask *ask, struct err *e)
 {
-    if (!verbs_open(ask->device, ask->gid, &x->ctx, &x->port, e) ||
-        !set_mtu(x, ask->mtu, e))
+    if (!verbs_open(ask->device, ask->gid, &x->ctx, &x->port, e)
+        || !set_mtu(x, ask->mtu, e))
         return false;
     x->reads = x->port.reads;
     x->pd = ibv_alloc_pd(x->ctx);
@@ -220,8 +220,8 @@ static bool verbs_begin_rail(const struct rail_ask *ask, struct rail **r,
     x->qps = ask->qps;
     x->watch = ask->watch;
     x->gpu.fd = -1;
-    x->alone = sched_getaffinity(0, sizeof set, &set) != 0 ||
-               CPU_COUNT(&set) < 2;
+    x->alone = sched_getaffinity(0, sizeof set, &set) != 0
+            || CPU_COUNT(&set) < 2;
     if (!open_all(x, ask, e)) {
         verbs_shut(&x->rail);
         return false;
@@ -257,8 +257,8 @@ static bool to_init(struct verbs *x, struct ibv_qp *qp, struct err *e)
                             .port_num = (uint8_t)x->port.port,
                             .qp_access_flags = ACCESS};
     int rc = ibv_modify_qp(qp, &a,
-                           IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
-                               IBV_QP_ACCESS_FLAGS);
+                           IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT
+                               | IBV_QP_ACCESS_FLAGS);
     return rc == 0 || verbs_refused(x->port.device, "INIT", rc, e);
 }
 
@@ -279,11 +279,10 @@ static bool to_receive(struct verbs *x, struct ibv_qp *qp, uint32_t qpn,
     a.ah_attr.grh.sgid_index = (uint8_t)x->port.gid_index;
     a.ah_attr.grh.hop_limit = 64;
     memcpy(a.ah_attr.grh.dgid.raw, x->its.gid, RAIL_GID);
-    int rc = ibv_modify_qp(qp, &a,
-                           IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
-                               IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                               IBV_QP_MAX_DEST_RD_ATOMIC |
-                               IBV_QP_MIN_RNR_TIMER);
+    int rc = ibv_modify_qp(
+        qp, &a,
+        IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN
+            | IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
     return rc == 0 || verbs_refused(x->port.device, "ready to receive", rc, e);
 }
 
@@ -296,9 +295,9 @@ static bool to_send(struct verbs *x, struct ibv_qp *qp, struct err *e)
                             .sq_psn = PSN,
                             .max_rd_atomic = (uint8_t)x->reads};
     int rc = ibv_modify_qp(qp, &a,
-                           IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-                               IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
-                               IBV_QP_MAX_QP_RD_ATOMIC);
+                           IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT
+                               | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN
+                               | IBV_QP_MAX_QP_RD_ATOMIC);
     return rc == 0 || verbs_refused(x->port.device, "ready to send", rc, e);
 }
 
@@ -308,21 +307,22 @@ static bool verbs_join(struct rail *r, const struct rail_end *its,
     struct verbs *x = verbs_of(r);
     x->its = *its;
     if (its->qps != x->qps || its->bytes != x->bytes)
-        return err_set(e, ERR_INPUT, "%s: the other end has %u queue pairs, "
-                       "this one %u", x->port.device, its->qps, x->qps);
+        return err_set(e, ERR_INPUT,
+                       "%s: the other end has %u queue pairs, "
+                       "this one %u",
+                       x->port.device, its->qps, x->qps);
     if (its->mtu != x->mtu)
         return err_set(e, ERR_INPUT,
                        "MTU mismatch: %s carries %u bytes a packet, the "
                        "peer's %s %u; make the ports equal, or force the "
-                       "smaller with --mtu %u", x->port.device, x->mtu,
-                       its->name, its->mtu,
+                       "smaller with --mtu %u",
+                       x->port.device, x->mtu, its->name, its->mtu,
                        its->mtu < x->mtu ? its->mtu : x->mtu);
     if (its->reads < x->reads)
         x->reads = its->reads;
     for (uint32_t i = 0; i < x->qps; i++)
-        if (!to_init(x, x->qp[i], e) ||
-            !to_receive(x, x->qp[i], its->qpn[i], e) ||
-            !to_send(x, x->qp[i], e))
+        if (!to_init(x, x->qp[i], e) || !to_receive(x, x->qp[i], its->qpn[i], e)
+            || !to_send(x, x->qp[i], e))
             return false;
     return true;
 }
@@ -380,8 +380,7 @@ static bool verbs_post(struct rail *r, const struct rail_chain *c,
             .next = i + 1 < c->n ? &wr[i + 1] : NULL,
             .sg_list = &sge[i],
             .num_sge = 1,
-            .opcode = c->op == RAIL_READ ? IBV_WR_RDMA_READ
-                                         : IBV_WR_RDMA_WRITE,
+            .opcode = c->op == RAIL_READ ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE,
             .send_flags = i + 1 < c->n ? 0 : IBV_SEND_SIGNALED,
             .wr.rdma = {x->its.addr + at, x->its.rkey},
         };

@@ -114,8 +114,10 @@ bool side_end(const struct side *s, const struct side_frame *f, struct err *e)
 {
     if (!f->torn && f->at == f->n)
         return true;
-    return err_set(e, ERR_INPUT, "%s: a frame of kind %d has %zu bytes: not "
-                   "what this version sends", s->who, (int)f->kind, f->n);
+    return err_set(e, ERR_INPUT,
+                   "%s: a frame of kind %d has %zu bytes: not "
+                   "what this version sends",
+                   s->who, (int)f->kind, f->n);
 }
 
 /* ---- bytes ---- */
@@ -151,8 +153,8 @@ static bool ready(const struct side *s, short what, int ms, struct err *e)
 
 static bool is_gone(int why)
 {
-    return why == EPIPE || why == ECONNRESET || why == ETIMEDOUT ||
-           why == EHOSTUNREACH || why == ENETUNREACH;
+    return why == EPIPE || why == ECONNRESET || why == ETIMEDOUT
+        || why == EHOSTUNREACH || why == ENETUNREACH;
 }
 
 static bool put_all(struct side *s, const uint8_t *b, size_t n, struct err *e)
@@ -173,8 +175,7 @@ static bool put_all(struct side *s, const uint8_t *b, size_t n, struct err *e)
     return true;
 }
 
-static bool get_all(struct side *s, uint8_t *b, size_t n, int ms,
-                    struct err *e)
+static bool get_all(struct side *s, uint8_t *b, size_t n, int ms, struct err *e)
 {
     while (n > 0) {
         if (!ready(s, POLLIN, ms, e))
@@ -212,8 +213,7 @@ static bool get_frame(struct side *s, struct side_frame *f, int ms,
     uint64_t kind = fetch(head, 4), n = fetch(head + 4, 4);
     side_begin(f, (enum side_kind)kind);
     if (kind < SIDE_HELLO || kind > SIDE_BYE || n > SIDE_BYTES)
-        return err_set(e, ERR_INPUT, "%s does not speak this protocol",
-                       s->who);
+        return err_set(e, ERR_INPUT, "%s does not speak this protocol", s->who);
     f->n = (size_t)n;
     return get_all(s, f->b, f->n, ms, e);
 }
@@ -334,9 +334,9 @@ bool side_listen(const char *address, int port, int *fd, struct err *e)
     *fd = -1;
     for (struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) {
         int s = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0);
-        if (s >= 0 &&
-            setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-            bind(s, a->ai_addr, a->ai_addrlen) == 0 && listen(s, 8) == 0) {
+        if (s >= 0
+            && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
+            && bind(s, a->ai_addr, a->ai_addrlen) == 0 && listen(s, 8) == 0) {
             *fd = s;
             continue;
         }
@@ -355,9 +355,10 @@ static void name_peer(struct side *s)
     struct sockaddr_storage a;
     socklen_t n = sizeof a;
     char host[64], port[16];
-    if (getpeername(s->fd, (struct sockaddr *)&a, &n) == 0 &&
-        getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+    if (getpeername(s->fd, (struct sockaddr *)&a, &n) == 0
+        && getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port,
+                       sizeof port, NI_NUMERICHOST | NI_NUMERICSERV)
+               == 0)
         snprintf(s->who, sizeof s->who, "%s:%s", host, port);
     else
         snprintf(s->who, sizeof s->who, "the caller");
@@ -439,7 +440,8 @@ bool side_call(const char *peer, double patience_s, struct side *s,
     if (fd < 0)
         return err_set(e, ERR_ABSENT,
                        "%s port %s: %s; is a listener (--listen) running "
-                       "there?", host, port, strerror(why));
+                       "there?",
+                       host, port, strerror(why));
     s->fd = fd;
     snprintf(s->who, sizeof s->who, "%s:%s", host, port);
     keep_watch(fd);

@@ -22,20 +22,20 @@ enum {
 };
 
 enum side_kind { /* on the wire: never renumbered */
-    SIDE_HELLO = 1,
-    SIDE_SORRY, /* a sentence: the sender gives up */
-    SIDE_PORTS, /* the peer's ports */
-    SIDE_OPEN,  /* open a lane */
-    SIDE_ENDS,  /* an end of a lane */
-    SIDE_JOIN,
-    SIDE_OK,
-    SIDE_FILL, /* write a pattern into the lane's memory */
-    SIDE_SUM,  /* the checksum of the lane's memory */
-    SIDE_RUN,  /* move, until told to stop */
-    SIDE_STOP,
-    SIDE_TOOK,
-    SIDE_CLOSE, /* a lane */
-    SIDE_BYE,
+                 SIDE_HELLO = 1,
+                 SIDE_SORRY, /* a sentence: the sender gives up */
+                 SIDE_PORTS, /* the peer's ports */
+                 SIDE_OPEN,  /* open a lane */
+                 SIDE_ENDS,  /* an end of a lane */
+                 SIDE_JOIN,
+                 SIDE_OK,
+                 SIDE_FILL, /* write a pattern into the lane's memory */
+                 SIDE_SUM,  /* the checksum of the lane's memory */
+                 SIDE_RUN,  /* move, until told to stop */
+                 SIDE_STOP,
+                 SIDE_TOOK,
+                 SIDE_CLOSE, /* a lane */
+                 SIDE_BYE,
 };
 
 struct side {
@@ -72,8 +72,7 @@ void side_get_bytes(struct side_frame *f, void *b, size_t n);
 /* Text of at most n - 1 characters, terminated. */
 void side_get_text(struct side_frame *f, char *text, size_t n);
 /* Was all of it there? */
-bool side_end(const struct side *s, const struct side_frame *f,
-              struct err *e);
+bool side_end(const struct side *s, const struct side_frame *f, struct err *e);
 
 bool side_put(struct side *s, const struct side_frame *f, struct err *e);
 /* The next frame, of whatever kind but SIDE_SORRY. */

@@ -50,6 +50,10 @@ struct spread spread_of(double *v, size_t n)
     must(n > 0);
     qsort(v, n, sizeof *v, by_value);
     double mid = middle(v, n);
-    return (struct spread){v[0], mid, rank(v, n, 0.9), rank(v, n, 0.99),
-                           v[n - 1], median_distance(v, n, mid)};
+    return (struct spread){v[0],
+                           mid,
+                           rank(v, n, 0.9),
+                           rank(v, n, 0.99),
+                           v[n - 1],
+                           median_distance(v, n, mid)};
 }

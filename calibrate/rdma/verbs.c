@@ -16,8 +16,7 @@
 
 static bool none(int why, struct err *e)
 {
-    const char *sysfs = access(SYSFS, F_OK) == 0 ? "is empty"
-                                                 : "is not there";
+    const char *sysfs = access(SYSFS, F_OK) == 0 ? "is empty" : "is not there";
     return err_set(e, ERR_ABSENT,
                    "no RDMA device: libibverbs finds none (%s), " SYSFS
                    " %s; is the adapter's driver loaded (mlx5_ib, bnxt_re, "
@@ -33,7 +32,7 @@ static double nominal_Bps(const struct ibv_port_attr *p)
         int bit;
         double is;
     } width[] = {{1, 1}, {2, 4}, {4, 8}, {8, 12}, {16, 2}},
-      gbps[] = {{1, 2.5}, {2, 5},   {4, 10},   {8, 10},
+      gbps[] = {{1, 2.5}, {2, 5},   {4, 10},  {8, 10},
                 {16, 14}, {32, 25}, {64, 50}, {128, 100}};
     double w = 0, g = 0;
     for (size_t i = 0; i < sizeof width / sizeof *width; i++)
@@ -77,14 +76,12 @@ int verbs_mtu(uint32_t bytes)
     return 0;
 }
 
-bool verbs_refused(const char *device, const char *what, int why,
-                   struct err *e)
+bool verbs_refused(const char *device, const char *what, int why, struct err *e)
 {
     return err_set(e, ERR_SYSTEM, "%s: %s: %s", device, what, strerror(why));
 }
 
-bool verbs_no_lock(const char *device, uint64_t bytes, int why,
-                   struct err *e)
+bool verbs_no_lock(const char *device, uint64_t bytes, int why, struct err *e)
 {
     struct rlimit lim = {0, 0};
     char now[32] = "unlimited";
@@ -93,26 +90,27 @@ bool verbs_no_lock(const char *device, uint64_t bytes, int why,
         snprintf(now, sizeof now, "%llu KiB",
                  (unsigned long long)lim.rlim_cur >> 10);
     if (bytes == 0 || why != ENOMEM)
-        return err_set(e, ERR_SYSTEM, "%s: %s: %s; RLIMIT_MEMLOCK is %s "
-                       "(ulimit -l)", device,
-                       bytes ? "memory registration" : "queue pair",
+        return err_set(e, ERR_SYSTEM,
+                       "%s: %s: %s; RLIMIT_MEMLOCK is %s "
+                       "(ulimit -l)",
+                       device, bytes ? "memory registration" : "queue pair",
                        strerror(why), now);
     return err_set(e, ERR_SYSTEM,
                    "%s: cannot lock %llu KiB of memory: RLIMIT_MEMLOCK is %s; "
                    "raise it (`ulimit -l unlimited`, or LimitMEMLOCK= of the "
-                   "service), or ask for smaller messages", device,
-                   (unsigned long long)bytes >> 10, now);
+                   "service), or ask for smaller messages",
+                   device, (unsigned long long)bytes >> 10, now);
 }
 
 bool verbs_failed(const char *device, enum ibv_wc_status status,
                   const char *peer, struct err *e)
 {
     if (status == IBV_WC_RETRY_EXC_ERR || status == IBV_WC_WR_FLUSH_ERR)
-        return err_set(e, ERR_ABSENT, "%s: %s at the other end no longer "
-                       "answers (%s)", device, peer,
-                       ibv_wc_status_str(status));
-    return err_set(e, ERR_SYSTEM, "%s: %s", device,
-                   ibv_wc_status_str(status));
+        return err_set(e, ERR_ABSENT,
+                       "%s: %s at the other end no longer "
+                       "answers (%s)",
+                       device, peer, ibv_wc_status_str(status));
+    return err_set(e, ERR_SYSTEM, "%s: %s", device, ibv_wc_status_str(status));
 }
 
 /* ---- ports ---- */
@@ -234,9 +232,10 @@ static bool pick_gid(struct ibv_context *ctx, const struct ibv_port_attr *at,
     p->global = at->link_layer == IBV_LINK_LAYER_ETHERNET || wanted >= 0;
     if (best >= 0 || !p->global)
         return true;
-    return err_set(e, ERR_ABSENT, "%s port %d has no GID%s: give its "
-                   "interface an address", p->device, p->port,
-                   wanted >= 0 ? " of that index" : "");
+    return err_set(e, ERR_ABSENT,
+                   "%s port %d has no GID%s: give its "
+                   "interface an address",
+                   p->device, p->port, wanted >= 0 ? " of that index" : "");
 }
 
 static bool look(struct ibv_context *ctx, int gid, struct verbs_port *p,
@@ -248,14 +247,15 @@ static bool look(struct ibv_context *ctx, int gid, struct verbs_port *p,
     if (why != 0)
         return verbs_refused(p->device, "device", why, e);
     if (p->port < 1 || p->port > d.phys_port_cnt)
-        return err_set(e, ERR_ABSENT, "%s has no port %d", p->device,
-                       p->port);
+        return err_set(e, ERR_ABSENT, "%s has no port %d", p->device, p->port);
     why = ibv_query_port(ctx, (uint8_t)p->port, &at);
     if (why != 0)
         return verbs_refused(p->device, "port", why, e);
     if (at.state != IBV_PORT_ACTIVE)
-        return err_set(e, ERR_ABSENT, "%s port %d is %s, must be ACTIVE: is "
-                       "the link up?", p->device, p->port, state_of(&at));
+        return err_set(e, ERR_ABSENT,
+                       "%s port %d is %s, must be ACTIVE: is "
+                       "the link up?",
+                       p->device, p->port, state_of(&at));
     int in = d.max_qp_rd_atom, out = d.max_qp_init_rd_atom;
     int reads = in < out ? in : out;
     p->reads = reads < 1 ? 1U : (uint32_t)reads;

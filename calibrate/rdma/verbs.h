@@ -41,8 +41,7 @@ int verbs_mtu(uint32_t bytes);
 bool verbs_refused(const char *device, const char *what, int why,
                    struct err *e);
 /* The kernel would not pin memory: bytes of it, or (0) a queue pair's. */
-bool verbs_no_lock(const char *device, uint64_t bytes, int why,
-                   struct err *e);
+bool verbs_no_lock(const char *device, uint64_t bytes, int why, struct err *e);
 /* A completion with an error. */
 bool verbs_failed(const char *device, enum ibv_wc_status status,
                   const char *peer, struct err *e);

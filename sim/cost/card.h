@@ -70,9 +70,9 @@ struct card_weights {
 struct wire_card {
     const char *name; /* "oci-8x400g-roce" */
     int nics_per_node;
-    double nic_Bps;             /* payload, one direction, one NIC */
-    double read_s, write_s;     /* base latency of one READ / WRITE */
-    double read_Bps, write_Bps; /* cap of one flow by direction */
+    double nic_Bps;                 /* payload, one direction, one NIC */
+    double read_s, write_s;         /* base latency of one READ / WRITE */
+    double read_Bps, write_Bps;     /* cap of one flow by direction */
     double read_gap_s, write_gap_s; /* a message beside its bytes: caps a flow
                                        of small ones */
     double post_s;      /* posting cost per merged descriptor, engine host */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "sim/base/must.h"
+#include "sim/cost/tuned.h"
 
 enum { SEEN = 64, REQUESTS = 32, CONTEXT = 4096 };
 
@@ -87,6 +88,22 @@ static double ape(const struct notes *t)
     return weight > 0 ? sum / weight : NAN;
 }
 
+/* The engine parameters that are not neutral, and where they come from. */
+static const char *engine(const struct tuned *t, struct arena *a)
+{
+    if (!t || !t->fit)
+        return "none fitted: kernels alone";
+    const char *s = arena_fmt(a, "%s %s, %lld figures of whole runs:",
+                              t->fit->gpu, t->donor ? "(donor)" : "",
+                              (long long)t->fit->rows);
+    for (int i = 0; i < TUNED_N; i++) {
+        const struct tuned_info *k = tuned_info((enum tuned_param)i);
+        if (t->v[i] != k->neutral)
+            s = arena_fmt(a, "%s %s %.3g", s, k->name, t->v[i]);
+    }
+    return s;
+}
+
 bool price_basis_note(const struct price_ask *ask, const struct shape_ask *s,
                       struct arena *a, struct price_basis *b, struct err *e)
 {
@@ -105,7 +122,8 @@ bool price_basis_note(const struct price_ask *ask, const struct shape_ask *s,
     if (!note(t, &dec, true, e) || !note(t, &pre, false, e)
         || !note_host(t, s, e))
         return false;
-    *b = (struct price_basis){.ops = (uint32_t)t->n, .ape_median = ape(t)};
+    *b = (struct price_basis){.ops = (uint32_t)t->n, .engine = engine(ask->costs->tuned, a),
+                              .ape_median = ape(t)};
     for (int i = 0; i < t->n; i++) {
         b->laws += t->seen[i].law;
         b->uncalibrated += t->seen[i].uncalibrated;

@@ -41,15 +41,36 @@ struct tuned tuned_of(const struct op_costs *c)
     return t;
 }
 
+/* All rates that make a step. */
+static const enum tuned_param slows[] = {
+    TUNED_GEMM_FP8_MEM,  TUNED_GEMM_FP8_MID,  TUNED_GEMM_FP8_MUL,
+    TUNED_GEMM_BF16_MEM, TUNED_GEMM_BF16_MUL, TUNED_MOE_MEM,
+    TUNED_MOE_MUL,       TUNED_MOE_MOVE,      TUNED_DECODE_D64,    TUNED_DECODE_D128,
+    TUNED_DECODE_FP8,    TUNED_PREFILL_D64,   TUNED_PREFILL_D128,
+    TUNED_REDUCE_RATE,   TUNED_ELEMENT,       TUNED_LAUNCH};
+
 void tuned_choose(struct tuned *t, const struct tuned_ways *w)
 {
     double *v = t->v;
     if (w->marlin) {
         v[TUNED_MOE_MEM] = v[TUNED_MARLIN_MEM];
         v[TUNED_MOE_MUL] = v[TUNED_MARLIN_MUL];
+        v[TUNED_MOE_MOVE] = v[TUNED_MARLIN_MOVE];
+    } else if (w->old_fp8 && !w->mixed) {
+        v[TUNED_MOE_MUL] *= v[TUNED_MOE_OLD];
+        v[TUNED_MOE_MOVE] *= v[TUNED_MOE_OLD];
     }
     if (w->old_fp8)
         v[TUNED_GEMM_FP8_MID] = v[TUNED_GEMM_FP8_MID_OLD];
+    if (w->uniform)
+        v[TUNED_MOE_SPREAD] = 1;
+    for (size_t i = 0; w->mixed && i < sizeof slows / sizeof *slows; i++)
+        v[slows[i]] /= v[TUNED_MIXED];
+    if (w->mixed) {
+        v[TUNED_GAP_US] *= v[TUNED_MIXED];
+        v[TUNED_STEP_US] *= v[TUNED_MIXED];
+        v[TUNED_REDUCE_US] *= v[TUNED_MIXED];
+    }
     if (w->zeros) {
         v[TUNED_GEMM_FP8_MUL] *= v[TUNED_ZERO];
         v[TUNED_GEMM_BF16_MUL] *= v[TUNED_ZERO];
@@ -107,14 +128,29 @@ static struct rates rates_of(const struct tuned *t, const struct op_call *c)
  * and draw little power, so the sustained clock does not show. */
 enum { MANY_ROWS = 129 };
 
+/* A card falls to its sustained clock under its power limit as a step goes on:
+ * a step of few tokens is over before, one of many runs at it throughout. */
+static double clock_of(const struct tuned *t, double mul, double tokens)
+{
+    double half = t->v[TUNED_POWER_TOKENS];
+    double share = tokens * tokens / (tokens * tokens + half * half);
+    return mul >= 1 ? mul : 1 - (1 - mul) * share;
+}
+
 void tuned_coefs(const struct tuned *t, const struct op_call *c,
                  const char *const *name, int n, double *coef)
 {
     struct rates r = rates_of(t, c);
     if (c->kind == OP_GEMM && c->m < MANY_ROWS)
         r.mul = 1;
+    if (c->kind == OP_GEMM)
+        r.mul = clock_of(t, r.mul, c->m);
+    if (c->kind == OP_MOE)
+        r.mul = clock_of(t, r.mul, c->tokens);
     for (int i = 0; i < n; i++) {
-        if (ends(name[i], "_Bps"))
+        if (strcmp(name[i], "act_Bps") == 0)
+            coef[i] *= t->v[TUNED_MOE_MOVE];
+        else if (ends(name[i], "_Bps"))
             coef[i] *= r.mem;
         if (ends(name[i], "_flops"))
             coef[i] *= r.mul;
@@ -131,6 +167,8 @@ static double whole(const struct tuned *t, const struct op_call *c)
         return fp8 && c->m > 16 && c->m < MANY_ROWS ? v[TUNED_GEMM_FP8_MID]
                                                     : 1;
     case OP_ATTN_DECODE:
+        if (c->kv != DT_BF16)
+            return v[TUNED_DECODE_FP8];
         return c->head_dim > 64 ? v[TUNED_DECODE_D128] : v[TUNED_DECODE_D64];
     case OP_HOST:
         return c->piece == HOST_LAUNCH ? v[TUNED_LAUNCH] : v[TUNED_HOST];

@@ -34,6 +34,8 @@ struct tuned_ways {
     bool marlin;     /* MXFP4 experts */
     bool old_fp8;    /* FP8 GEMMs of vLLM before 0.14 */
     bool triton_mha; /* prefill attention on ROCm */
+    bool uniform;    /* a router of random weights spreads all tokens */
+    bool mixed;      /* a median over runs of several versions */
     bool zeros;      /* dummy weights draw little power */
 };
 

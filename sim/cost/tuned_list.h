@@ -24,6 +24,9 @@
     X(TUNED_GEMM_FP8_MUL, "gemm_fp8_mul", \
       "rate of FP8 multiplications", \
       1, 0.85, 0.15, 0.4, 1.3, true) \
+    X(TUNED_POWER_TOKENS, "power_tokens", \
+      "tokens of a step at which half the clock's fall shows", \
+      1000, 1000, 0.7, 10, 20000, true) \
     X(TUNED_GEMM_BF16_MEM, "gemm_bf16_mem", \
       "rate of 16-bit weights from memory", \
       1, 1, 0.08, 0.7, 1.4, true) \
@@ -42,6 +45,15 @@
     X(TUNED_MARLIN_MUL, "moe_marlin_mul", \
       "the same, Marlin", \
       1, 0.6, 0.4, 0.15, 2, true) \
+    X(TUNED_MOE_MOVE, "moe_move", \
+      "rate at which tokens move to experts and back", \
+      1, 0.9, 0.4, 0.05, 2, true) \
+    X(TUNED_MARLIN_MOVE, "moe_marlin_move", \
+      "the same, Marlin", \
+      1, 0.7, 0.6, 0.05, 2, true) \
+    X(TUNED_MOE_OLD, "moe_old", \
+      "Triton's experts before vLLM 0.14 over today's", \
+      1, 0.8, 0.2, 0.3, 1.2, true) \
     X(TUNED_MOE_TAIL, "moe_tail", \
       "experts' time beyond those touched", \
       0, 3, 4, 0, 20, false) \
@@ -53,6 +65,9 @@
       1, 1, 0.2, 0.3, 2, true) \
     X(TUNED_DECODE_D128, "attn_decode_d128", \
       "decode attention, head size 128", \
+      1, 1, 0.2, 0.3, 2, true) \
+    X(TUNED_DECODE_FP8, "attn_decode_fp8", \
+      "decode attention, 8-bit cache", \
       1, 1, 0.2, 0.3, 2, true) \
     X(TUNED_PREFILL_D64, "attn_prefill_d64", \
       "prefill attention, head size 64", \
@@ -89,13 +104,16 @@
       1, 1, 0.3, 0.3, 3, true) \
     X(TUNED_FRONT_US, "front_us", \
       "request to engine", \
-      0, 3000, 3000, 0, 30000, false) \
+      0, 5000, 2500, 0, 30000, false) \
     X(TUNED_FRONT_TOKEN_US, "front_token_us", \
       "request to engine, a prompt token", \
-      0, 1.5, 1.5, 0, 20, false) \
+      0, 3, 1.5, 0, 20, false) \
     X(TUNED_COLD_S, "cold_s", \
       "kernels compiled while a run is measured", \
       0, 2, 3, 0, 30, false) \
+    X(TUNED_MIXED, "mixed_versions", \
+      "step time of a median over versions, over the newest", \
+      1, 1.03, 0.04, 0.8, 1.3, true) \
     X(TUNED_ZERO, "zero_clock", \
       "clock with all-zero weights", \
       1, 1.15, 0.1, 1, 1.6, true)

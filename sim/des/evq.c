@@ -22,6 +22,8 @@ struct evq {
     uint32_t n, slots;
     uint64_t seq;
     ns_t now; /* time of the last pop */
+    bool hole; /* heap[0] has been popped: the next entry may sink from there,
+                  one walk instead of two */
 };
 
 struct evq *evq_new(struct arena *a, uint32_t n)
@@ -99,9 +101,19 @@ static void drop(struct evq *q, uint32_t i)
         settle(q, i, last);
 }
 
+static void close_hole(struct evq *q)
+{
+    q->hole = false;
+    struct entry last = q->heap[--q->n];
+    if (q->n)
+        sink(q, 0, last);
+}
+
 void evq_set(struct evq *q, uint32_t slot, ns_t at)
 {
     must(slot < q->slots && at >= q->now);
+    if (q->hole && q->where[slot] != IDLE)
+        close_hole(q);
     int64_t i = q->where[slot];
     if (at == NS_NEVER) {
         if (i != IDLE)
@@ -111,10 +123,14 @@ void evq_set(struct evq *q, uint32_t slot, ns_t at)
     if (i != IDLE && q->heap[i].at == at)
         return;
     struct entry x = {at, (uint64_t)q->rank[slot] << SEQ_BITS | ++q->seq, slot};
-    if (i == IDLE)
+    if (q->hole) {
+        q->hole = false;
+        sink(q, 0, x);
+    } else if (i == IDLE) {
         rise(q, q->n++, x);
-    else
+    } else {
         settle(q, (uint32_t)i, x);
+    }
 }
 
 ns_t evq_at(const struct evq *q, uint32_t slot)
@@ -126,15 +142,21 @@ ns_t evq_at(const struct evq *q, uint32_t slot)
 
 bool evq_pop(struct evq *q, ns_t *at, uint32_t *slot)
 {
+    if (q->hole)
+        close_hole(q);
     if (q->n == 0)
         return false;
     *at = q->now = q->heap[0].at;
     *slot = q->heap[0].slot;
-    drop(q, 0);
+    q->where[*slot] = IDLE;
+    q->hole = true;
     return true;
 }
 
 ns_t evq_next(const struct evq *q)
 {
-    return q->n ? q->heap[0].at : NS_NEVER;
+    if (!q->hole)
+        return q->n ? q->heap[0].at : NS_NEVER;
+    ns_t left = q->n > 1 ? q->heap[1].at : NS_NEVER;
+    return q->n > 2 && q->heap[2].at < left ? q->heap[2].at : left;
 }

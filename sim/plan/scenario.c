@@ -5,6 +5,7 @@
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/str.h"
+#include "sim/plan/scenario_router.h"
 #include "sim/plan/scenario_rows.h"
 
 #include <math.h>
@@ -208,25 +209,6 @@ static bool scenario_sweep_pools(const cJSON *pools, struct arena *a,
     return true;
 }
 
-/* ---- router -------------------------------------------------------------- */
-
-static bool scenario_router(const cJSON *obj, struct arena *a,
-                            struct scenario *s, struct err *e)
-{
-    static const enum route_kind kinds[] = {
-        ROUTE_QUEUE, ROUTE_ROUND_ROBIN, ROUTE_RANDOM, ROUTE_LEAST,
-        ROUTE_ACTIVE, ROUTE_KV};
-    struct scenario_router_file f;
-    if (!json_read(obj, scenario_rows_router, &f, "router", a, e))
-        return false;
-    enum route_kind k = kinds[f.profile];
-    s->router = (struct plant_router){
-        .prefill = k, .decode = k, .scrape_s = f.scrape_ms / 1e3,
-        .hop_s = f.hop_ms / 1e3, .sidecar_s = f.sidecar_ms / 1e3};
-    s->router_profile = scenario_rows_routers[f.profile];
-    return true;
-}
-
 /* ---- the whole ----------------------------------------------------------- */
 
 static bool scenario_cards(const struct scenario_file *f, struct db *store,
@@ -286,7 +268,7 @@ static bool scenario_parts(const struct scenario_file *f, struct arena *a,
     s->sweep.given = f->sweep != NULL;
     s->phases.given = f->phases != NULL;
     return scenario_engine_read(f->engine, "engine", a, &s->engine, e)
-        && scenario_router(f->router, a, s, e)
+        && scenario_router_read(f->router, a, s, e)
         && scenario_topology_read(f->pools, f->engine, a, s, e)
         && load_read(f->load, &s->load, a, e)
         && json_read(f->slo, scenario_rows_slo, &s->slo, "slo", a, e)
@@ -346,16 +328,6 @@ static cJSON *scenario_pool_json(const struct scenario_pool *p)
     cJSON_AddNumberToObject(o, "tp", p->tp);
     cJSON_AddItemToObject(o, "engine",
                           json_write(scenario_rows_engine, &p->engine));
-    return o;
-}
-
-static cJSON *scenario_router_json(const struct scenario *s)
-{
-    cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "profile", s->router_profile);
-    cJSON_AddNumberToObject(o, "scrape_ms", s->router.scrape_s * 1e3);
-    cJSON_AddNumberToObject(o, "hop_ms", s->router.hop_s * 1e3);
-    cJSON_AddNumberToObject(o, "sidecar_ms", s->router.sidecar_s * 1e3);
     return o;
 }
 

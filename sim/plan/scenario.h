@@ -79,6 +79,7 @@ struct scenario {
     struct scenario_engine engine;
     struct plant_router router;
     const char *router_profile;
+    bool router_decides; /* it knows when to prefill apart */
     int nodes, gpus_per_node;
     struct scenario_topology topology; /* n_pools 0: none given */
     struct load_spec load;

@@ -2,7 +2,7 @@
  * by memory, prices by tables.  Pools with the same TP, role and engine block
  * share one compiled pool, so a sweep of thousands of topologies builds a
  * handful. */
-#include "sim/plan/scenario.h"
+#include "sim/plan/scenario_router.h"
 
 #include "sim/base/json.h"
 #include "sim/base/must.h"
@@ -259,5 +259,6 @@ bool scenario_plant(const struct scenario *s, const struct scenario_topology *t,
         if (!plant_pool(s, &t->pool[i], cache, &p->pool[i], e))
             return false;
     }
-    return t->n_pools < 2 || plant_pair(s, t, p, e);
+    return scenario_router_fits(s, t, e)
+        && (t->n_pools < 2 || plant_pair(s, t, p, e));
 }

@@ -42,11 +42,18 @@ const struct json_row scenario_rows_cluster[] = {
 
 const char *const scenario_rows_routers[] = {
     "llm-d-0.5", "round-robin", "random", "least-loaded", "active-request",
-    "kv-cache-utilization", NULL};
+    "kv-cache-utilization", "llm-d-router-0.10", "llm-d-default",
+    "llm-d-pd-sample", "load-aware", "prefix-cache", "session-affinity", NULL};
+const char *const scenario_rows_deciders[] = {
+    "by-profile", "always", "never", "threshold-characters",
+    "non-cached-tokens", NULL};
 
 const struct json_row scenario_rows_router[] = {
     PICK(scenario_router_file, profile, "\"llm-d-0.5\"", scenario_rows_routers,
-         "llm-d-0.5 = queue-scorer on both sides, P/D threshold 0"),
+         "llm-d-0.5 = queue-scorer on both sides, P/D threshold 0; "
+         "llm-d-router-0.10 = affinity filter and token-load on prefill, "
+         "active-request on decode, always P/D; llm-d-default = queue 2, KV 2, "
+         "prefix 3"),
     /* llm-d polls /metrics every 50 ms (engine.md 8.4) */
     ROW(scenario_router_file, scrape_ms, JSON_NUM, 0, MAX_MS, "50",
         "period of metric scrapes, ms"),
@@ -54,6 +61,49 @@ const struct json_row scenario_rows_router[] = {
         "client to engine through gateway and picker, ms"),
     ROW(scenario_router_file, sidecar_ms, JSON_NUM, 0, MAX_MS, "0",
         "prefill's reply to the decode engine, ms"),
+    PICK(scenario_router_file, decider, "\"by-profile\"",
+         scenario_rows_deciders,
+         "whether a request is prefilled apart, on what its decode pod has "
+         "cached; threshold-characters is v0.5's, non-cached-tokens its "
+         "successor's"),
+    ROW(scenario_router_file, threshold, JSON_NUM, 0, MAX_TOKENS, JSON_ABSENT,
+        "uncached characters (0 = always) or tokens (0 = never) from which on "
+        "it is"),
+    ROW(scenario_router_file, prefill_weights, JSON_OBJ, 0, 0, JSON_ABSENT,
+        "scorers of the prefill pods and their weights"),
+    ROW(scenario_router_file, decode_weights, JSON_OBJ, 0, 0, JSON_ABSENT,
+        "scorers of the decode pods, or of all where they are one pool"),
+    ROW(scenario_router_file, affinity_hit, JSON_NUM, 0, 1, JSON_ABSENT,
+        "prefix-cache-affinity-filter of the prefill pods: share of the prompt "
+        "that a pod must have; 0 = no filter"),
+    ROW(scenario_router_file, affinity_penalty_ms, JSON_NUM, 0, MAX_MS,
+        JSON_ABSENT, "how much later its pods may answer; 18000"),
+    ROW(scenario_router_file, affinity_tok_s, JSON_NUM, 1, 1e9, JSON_ABSENT,
+        "prefill rate that estimates this; 15928, in the guide 33821"),
+    ROW(scenario_router_file, index_block_tokens, JSON_INT, 1, 65536,
+        JSON_ABSENT,
+        "approximate prefix index: tokens a block, at least; a pod's larger "
+        "block size wins"),
+    ROW(scenario_router_file, index_prompt_blocks, JSON_INT, 1, 1e6,
+        JSON_ABSENT, "its blocks a prompt, at most"),
+    ROW(scenario_router_file, index_blocks, JSON_INT, 0, 1e9, "0",
+        "its blocks a pod, least recently routed dropped; 0 = as many as the "
+        "pod's KV cache"),
+    {0},
+};
+
+#define WEIGHT(scorer, name, help)                                           \
+    {name, JSON_NUM, (scorer) * sizeof(double), 0, 1e6, "0", help, NULL}
+
+const struct json_row scenario_rows_weights[] = {
+    WEIGHT(SCORE_QUEUE, "queue", "requests waiting, scraped"),
+    WEIGHT(SCORE_KV, "kv-cache-utilization", "KV blocks free, scraped"),
+    WEIGHT(SCORE_LOAD, "load-aware", "requests waiting up to 128, scraped"),
+    WEIGHT(SCORE_ACTIVE, "active-request", "requests in flight"),
+    WEIGHT(SCORE_PREFIX, "prefix-cache", "share of the prompt in the index"),
+    WEIGHT(SCORE_TOKENS, "token-load", "prompt tokens in flight"),
+    WEIGHT(SCORE_SESSION, "session-affinity",
+           "the pod of the session's last turn"),
     {0},
 };
 

@@ -20,12 +20,20 @@ struct scenario_cluster_file {
 struct scenario_router_file {
     int profile; /* index into scenario_rows_routers */
     double scrape_ms, hop_ms, sidecar_ms;
+    int decider; /* index into scenario_rows_deciders */
+    double threshold;
+    const cJSON *prefill_weights, *decode_weights;
+    double affinity_hit, affinity_penalty_ms, affinity_tok_s;
+    int64_t index_block_tokens, index_prompt_blocks, index_blocks;
 };
 
 extern const char *const scenario_rows_routers[];
+extern const char *const scenario_rows_deciders[]; /* by-profile first */
 extern const struct json_row scenario_rows_top[];
 extern const struct json_row scenario_rows_cluster[];
 extern const struct json_row scenario_rows_router[];
+/* double[SCORE_N] */
+extern const struct json_row scenario_rows_weights[];
 extern const struct json_row scenario_rows_engine[]; /* scenario_engine */
 extern const struct json_row scenario_rows_slo[];    /* scenario_slo */
 extern const struct json_row scenario_rows_sweep[];  /* scenario_sweep */

@@ -7,16 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static void trial(const struct space *sp, size_t i, struct world_ask ask,
-                  struct arena *a, struct trial *t)
+void trial_plan(const struct space *sp, size_t i, struct trial *t)
 {
-    char context[128];
-    struct err e = {0};
     memset(t, 0, sizeof *t);
     t->topology = i / sp->points;
     t->point = i % sp->points;
     t->load = space_load(sp, t->topology, t->point);
     t->seed = rng_seed(sp->s->seed, t->point);
+}
+
+static void trial(const struct space *sp, size_t i, struct world_ask ask,
+                  struct arena *a, struct trial *t)
+{
+    char context[128];
+    struct err e = {0};
+    trial_plan(sp, i, t);
     ask.plant = &sp->plant[t->topology];
     ask.load = &t->load;
     ask.seed = t->seed;

@@ -16,6 +16,8 @@ struct trial {
     char why[256];      /* !ok: the refusal */
 };
 
+/* What trial i asks, all but its outcome. */
+void trial_plan(const struct space *sp, size_t i, struct trial *t);
 /* Trial i of a space: topology i / points, point i % points. */
 void trial_run(const struct space *sp, size_t i, bool engine_steps,
                struct arena *a, struct trial *t);

@@ -14,14 +14,6 @@
 
 #include <string.h>
 
-/* Texts beside those of a trace, whose ids are below 2^53, and those that the
- * KV cache gives to prompts without a name (kv_name): the prefix that all
- * prompts of a load share; the rest of request 0's, which warm-ups repeat; the
- * rest of any other. */
-#define ENGINE_SHARED_TEXT (SCHED_TEXT_OUTPUT - 1)
-#define ENGINE_FIRST_TEXT (SCHED_TEXT_OUTPUT - 2)
-#define ENGINE_OWN_TEXT (3ULL << 61)
-
 /* Picoseconds to the nearest ns; costs are never negative. */
 static ns_t engine_ns(int64_t ps)
 {
@@ -44,6 +36,7 @@ void engine_init(struct engine *g, struct world *w, const struct plant_pool *p,
     g->sched = sched_new(&p->sched, w->arena);
     g->depth = p->sched.async_scheduling ? ENGINE_DEPTH : 1;
     g->state = ENGINE_IDLE;
+    g->quiet.reach = ENGINE_RUN;
 }
 
 static struct engine_flight *engine_flight_at(struct engine *g, uint32_t i)
@@ -130,11 +123,11 @@ static void engine_tokens(struct world *w, struct engine *g, ns_t before,
 
 /* Notes who was preempted.  Its step in flight may still bring a token, so its
  * last one is known after the next update. */
-static void engine_watch(struct world *w, struct engine *g,
+static void engine_away(struct world *w, struct engine *g,
                          const struct sched_batch *b)
 {
     for (uint32_t i = 0; i < b->n_preempted; i++)
-        engine_add(w, &g->watch, b->preempted[i]);
+        engine_add(w, &g->away, b->preempted[i]);
     g->preemptions += b->n_preempted;
     w->thrash += b->n_preempted;
     if (w->thrash > WORLD_THRASH)
@@ -146,15 +139,16 @@ static void engine_watch(struct world *w, struct engine *g,
 
 /* Remembers when preempted requests had their last token, before the ring
  * forgets: their gap is counted when they come back.  One that is preempted
- * again before its next token is remembered already. */
+ * again before its next token is remembered already; one whose token has just
+ * come back has had its gap counted. */
 static void engine_remember(struct world *w, struct engine *g)
 {
-    for (uint32_t i = 0; i < g->watch.n; i++) {
-        struct sched_view v = sched_view(g->sched, g->watch.v[i]);
+    for (uint32_t i = 0; i < g->away.n; i++) {
+        struct sched_view v = sched_view(g->sched, g->away.v[i]);
         if (v.output > 0 && g->ring_s - v.last_out <= ENGINE_RING)
             w->req[v.user].last = g->ring[v.last_out % ENGINE_RING];
     }
-    g->watch.n = 0;
+    g->away.n = 0;
 }
 
 /* Applies the oldest batch's output, which is there at `now`.  Tokens leave
@@ -176,9 +170,9 @@ static void engine_update(struct world *w, struct engine *g, ns_t now)
     g->n_out--;
     g->host_free = now + (n ? engine_ns(h.update) : 0);
     engine_ring_put(g, s, g->host_free);
-    engine_remember(w, g);
     if (g->plan->role != ROLE_PREFILL && g->out.tokens)
         engine_tokens(w, g, before, g->host_free);
+    engine_remember(w, g);
     if (g->out.n_fin || in.n_rx || in.n_tx)
         engine_area(g, used, now);
     if (g->out.n_fin)
@@ -203,45 +197,13 @@ static void engine_finish(struct world *w, struct engine *g)
 
 /* ---- launch -------------------------------------------------------------- */
 
-static void engine_segment(struct world *w, uint32_t n, uint64_t text,
-                           int32_t tokens)
-{
-    ARENA_ROOM(w->arena, w->seg, n, w->cap_seg);
-    w->seg[n] = (struct sched_seg){text, tokens};
-}
-
-/* The prompt as segments, for the prefix cache: a trace's own texts, or the
- * prefix that all prompts of this load share, then what nobody shares.  0: all
- * of it is that. */
-static uint32_t engine_segments(struct world *w, const struct world_req *r)
-{
-    int32_t left = r->isl;
-    uint32_t n = 0;
-    for (; n < r->n_text && left > 0; n++) {
-        int32_t take = r->text_tokens < left ? r->text_tokens : left;
-        engine_segment(w, n, r->text[n], take);
-        left -= take;
-    }
-    int64_t shared = w->ask->load->shared_prefix;
-    if (!n && shared > 0) {
-        int32_t take = shared < left ? (int32_t)shared : left;
-        engine_segment(w, n++, ENGINE_SHARED_TEXT, take);
-        left -= take;
-    }
-    if (left > 0 && (n || r->first_prompt))
-        engine_segment(w, n++, r->first_prompt
-                                   ? ENGINE_FIRST_TEXT
-                                   : ENGINE_OWN_TEXT | w->own_texts++, left);
-    return n;
-}
-
 static void engine_drain(struct world *w, struct engine *g)
 {
     bool prefill = g->plan->role == ROLE_PREFILL;
     bool remote = w->plant->n_pools > 1;
     for (uint32_t i = 0; i < g->inbox.n; i++) {
         const struct world_req *r = &w->req[g->inbox.v[i]];
-        uint32_t n = engine_segments(w, r);
+        uint32_t n = prompt_segments(w, r);
         struct sched_spec spec = {
             .user = g->inbox.v[i],
             .seg = w->seg,
@@ -280,10 +242,15 @@ static int64_t engine_gpu_ps(struct engine *g, struct world *w,
 static void engine_admit(struct world *w, struct engine *g,
                          const struct sched_batch *b, ns_t now)
 {
-    if (g->plan->role == ROLE_DECODE)
+    if (g->plan->role == ROLE_DECODE && !w->local)
         return;
-    for (uint32_t i = b->n; i-- > b->unlisted && b->item[i].kind == SCHED_NEW;)
-        w->req[sched_view(g->sched, b->item[i].req).user].admitted = now;
+    for (uint32_t i = b->n;
+         i-- > b->unlisted && b->item[i].kind == SCHED_NEW;) {
+        struct world_req *r
+            = &w->req[sched_view(g->sched, b->item[i].req).user];
+        if (g->plan->role != ROLE_DECODE || r->prefill == WORLD_NOBODY)
+            r->admitted = now;
+    }
 }
 
 static void engine_swap(struct engine_list *a, struct engine_list *b)
@@ -305,7 +272,7 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
     if (engine_moved(b))
         engine_area(g, used, now);
     if (b->n_preempted)
-        engine_watch(w, g, b);
+        engine_away(w, g, b);
     enum price_mode mode = PRICE_FULL;
     if (b->n)
         price_padded(g->plan->price, b->tokens, !b->n_chunk, &mode);
@@ -334,38 +301,93 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
 
 /* ---- quiet running ------------------------------------------------------- */
 
-/* Times of n rounds from the present state, which is BLOCKED. */
+/* Times of n rounds from the present state, which is BLOCKED.  Prices come as
+ * arithmetic series (price.h), rounded to ns a step as single ones are. */
 static void engine_promise(struct engine *g, uint32_t n)
 {
     struct engine_quiet *q = &g->quiet;
-    const struct price *p = g->plan->price;
     const struct sched_batch *newest = &engine_flight_at(g, g->n_out - 1)->b;
-    struct price_host h = price_hosts(p, newest->n, PRICE_FULL);
+    struct price_host h = price_hosts(g->plan->price, newest->n, PRICE_FULL);
     ns_t up = engine_ns(h.update), sch = engine_ns(h.schedule);
-    ns_t prep = engine_ns(h.prepare);
-    uint32_t ones = newest->ones;
-    int64_t ctx = newest->ones_ctx, win = newest->ones_win;
-    bool windowed = g->plan->sched.attn_window > 0;
+    ns_t prep = engine_ns(h.prepare), total = 0;
+    int64_t ones = newest->ones, ctx = newest->ones_ctx + ones;
+    int64_t dwin = g->plan->sched.attn_window > 0 ? 0 : ones;
+    int64_t win = newest->ones_win + dwin;
+    bool inlined = g->plan->tp == 1, alone = g->depth == 1;
     ns_t oldest = engine_flight_at(g, 0)->end, gpu = g->gpu_free;
     ns_t host = g->host_free, worker = g->worker_free;
-    for (uint32_t i = 0; i < n; i++) {
-        ctx += ones;
-        win += windowed ? 0 : ones;
-        ns_t dur = engine_ns(price_decode(p, ones, ctx, win));
-        q->wake[i] = host > oldest ? host : oldest;
-        q->fill[i] = q->wake[i] + up;
-        ns_t core = q->fill[i] + sch;
+    struct price_run run = {.last = -1};
+    int64_t k = 0;
+    for (uint32_t i = 0; i < n; i++, k++) {
+        if (k > run.last) {
+            run = price_decode_run(g->plan->price, newest->ones,
+                                   ctx + i * ones, win + i * dwin, dwin);
+            k = 0;
+        }
+        ns_t dur = engine_ns(run.first + k * run.grow);
+        ns_t wake = host > oldest ? host : oldest, core = wake + up + sch;
         worker = (core > worker ? core : worker) + prep;
-        host = g->plan->tp == 1 ? worker : core;
+        host = inlined ? worker : core;
         ns_t end = (worker > gpu ? worker : gpu) + dur;
-        oldest = g->depth == 1 ? end : gpu;
+        oldest = alone ? end : gpu;
         gpu = end;
-        q->host[i] = host;
+        q->wake[i] = wake;
         q->worker[i] = worker;
         q->end[i] = end;
-        q->busy[i] = dur;
+        q->busy[i] = total += dur;
     }
     q->n = n;
+    q->update = up;
+    q->schedule = sch;
+}
+
+/* When round i's host is free again. */
+static ns_t engine_quiet_host(const struct engine *g, uint32_t i)
+{
+    const struct engine_quiet *q = &g->quiet;
+    return g->plan->tp == 1 ? q->worker[i]
+                            : q->wake[i] + q->update + q->schedule;
+}
+
+/* Rounds whose update is over by `now`; their ends ascend. */
+static uint32_t engine_quiet_kept(const struct engine *g, ns_t now)
+{
+    const struct engine_quiet *q = &g->quiet;
+    uint32_t lo = 0, hi = q->n;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (q->wake[mid] + q->update <= now)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Output times of the first n promised rounds: gaps and ring. */
+static void engine_quiet_output(struct world *w, struct engine *g, uint32_t n)
+{
+    const struct engine_quiet *q = &g->quiet;
+    uint64_t s = engine_flight_at(g, 0)->b.s;
+    uint32_t ones = engine_flight_at(g, 0)->b.ones;
+    if (g->plan->role != ROLE_PREFILL) {
+        struct hist itl = w->itl; /* in registers */
+        ns_t before = g->out_prev;
+        for (uint32_t i = 0; i < n; i++) {
+            ns_t out = q->wake[i] + q->update;
+            hist_add(&itl, out - before, ones);
+            before = out;
+        }
+        w->itl = itl;
+    }
+    for (uint32_t i = n > ENGINE_RING ? n - ENGINE_RING : 0; i < n; i++)
+        g->ring[(s + i) % ENGINE_RING] = q->wake[i] + q->update;
+    g->ring_s = s + n;
+    g->out_prev = q->wake[n - 1] + q->update;
+    if (w->measuring && g->plan->role != ROLE_PREFILL) {
+        w->output_tokens += (int64_t)n * ones;
+        w->batch.tokens += (int64_t)n * ones;
+    }
 }
 
 /* Makes the first n promised rounds real. */
@@ -373,24 +395,15 @@ static void engine_commit(struct world *w, struct engine *g, uint32_t n)
 {
     struct engine_quiet *q = &g->quiet;
     q->n = 0;
+    q->reach = 2 * n + ENGINE_LEAST;
     if (!n)
         return;
     struct sched_batch *out[ENGINE_DEPTH];
     for (uint32_t i = 0; i < g->n_out; i++)
         out[i] = &engine_flight_at(g, i)->b;
-    uint64_t s = out[0]->s;
-    uint32_t ones = out[0]->ones;
+    engine_quiet_output(w, g, n);
     sched_skip(g->sched, out, g->n_out, n);
-    for (uint32_t i = 0; i < n; i++) {
-        if (g->plan->role != ROLE_PREFILL)
-            hist_add(&w->itl, q->fill[i] - g->out_prev, ones);
-        engine_ring_put(g, s + i, q->fill[i]);
-        g->busy += q->busy[i];
-    }
-    if (w->measuring && g->plan->role != ROLE_PREFILL) {
-        w->output_tokens += (int64_t)n * ones;
-        w->batch.tokens += (int64_t)n * ones;
-    }
+    g->busy += q->busy[n - 1];
     g->steps += n;
     if (g->depth > 1) {
         ns_t newest = engine_flight_at(g, 1)->end;
@@ -400,16 +413,8 @@ static void engine_commit(struct world *w, struct engine *g, uint32_t n)
         engine_flight_at(g, 0)->end = q->end[n - 1];
     }
     g->gpu_free = q->end[n - 1];
-    g->host_free = q->host[n - 1];
+    g->host_free = engine_quiet_host(g, n - 1);
     g->worker_free = q->worker[n - 1];
-}
-
-/* Whether the router may look at a gauge that each step moves. */
-static bool engine_watched(const struct world *w, const struct engine *g)
-{
-    const struct plant_router *r = &w->plant->router;
-    enum route_kind k = g->plan->role == ROLE_PREFILL ? r->prefill : r->decode;
-    return k == ROUTE_KV && g->plan->replicas > 1;
 }
 
 /* Rounds that may be promised now, 0 when the next is not a quiet one; neither
@@ -417,8 +422,8 @@ static bool engine_watched(const struct world *w, const struct engine *g)
 static uint32_t engine_quiet_rounds(struct world *w, struct engine *g)
 {
     if (w->ask->engine_steps || g->n_out < g->depth || g->inbox.n || g->rx.n
-        || g->tx.n || g->watch.n || sched_waiting(g->sched) != g->gauge
-        || engine_watched(w, g))
+        || g->tx.n || g->away.n || sched_waiting(g->sched) != g->gauge
+        || route_sees_kv(w, g->pool))
         return 0;
     struct sched_batch *out[ENGINE_DEPTH];
     for (uint32_t i = 0; i < g->n_out; i++) {
@@ -430,7 +435,9 @@ static uint32_t engine_quiet_rounds(struct world *w, struct engine *g)
     int32_t win = g->plan->sched.attn_window;
     if (win > 0 && out[0]->ones_win != (int64_t)out[0]->ones * win)
         return 0; /* a context still shorter than the window */
-    return sched_quiet(g->sched, out, g->n_out, ENGINE_RUN);
+    uint32_t reach = g->quiet.reach;
+    return sched_quiet(g->sched, out, g->n_out,
+                       reach < ENGINE_RUN ? reach : ENGINE_RUN);
 }
 
 static void engine_block(struct world *w, struct engine *g)
@@ -440,7 +447,7 @@ static void engine_block(struct world *w, struct engine *g)
     ns_t host = g->host_free, oldest = engine_flight_at(g, 0)->end;
     if (n > 1) {
         engine_promise(g, n);
-        host = g->quiet.host[n - 1];
+        host = engine_quiet_host(g, n - 1);
         oldest = g->depth == 1 ? g->quiet.end[n - 1] : g->quiet.end[n - 2];
     }
     evq_set(w->q, g->slot, host > oldest ? host : oldest);
@@ -451,9 +458,7 @@ static void engine_block(struct world *w, struct engine *g)
 static void engine_interrupt(struct world *w, struct engine *g, ns_t now)
 {
     struct engine_quiet *q = &g->quiet;
-    uint32_t n = 0, promised = q->n;
-    while (n < promised && q->fill[n] <= now)
-        n++;
+    uint32_t n = engine_quiet_kept(g, now), promised = q->n;
     ns_t wake = n < promised ? q->wake[n] : NS_NEVER;
     engine_commit(w, g, n);
     g->state = ENGINE_BLOCKED;

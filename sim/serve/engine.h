@@ -25,8 +25,12 @@
 
 #include "sim/base/units.h"
 #include "sim/serve/plant.h"
+#include "sim/serve/prefix_index.h"
 
-enum { ENGINE_DEPTH = 2, ENGINE_RUN = 128, ENGINE_RING = 64 };
+enum { ENGINE_DEPTH = 2, ENGINE_RUN = 128, ENGINE_LEAST = 8 };
+/* Batches whose output time is kept.  A gap is counted too long only where a
+ * request is passed over by more of them in a row without being preempted. */
+enum { ENGINE_RING = 1024 };
 
 /* vLLM's engine core sleeps this long after a step that executed nothing while
  * requests remain (engine.md 4.2, point 6). */
@@ -52,11 +56,13 @@ struct engine_flight {
 };
 
 struct engine_quiet {
-    uint32_t n; /* rounds promised */
-    /* of round i: oldest batch done, its update over, host free again, worker
-     * free again, end of the batch it launches, GPU time of that batch */
-    ns_t wake[ENGINE_RUN], fill[ENGINE_RUN], host[ENGINE_RUN];
-    ns_t worker[ENGINE_RUN], end[ENGINE_RUN], busy[ENGINE_RUN];
+    uint32_t n;     /* rounds promised */
+    uint32_t reach; /* rounds worth promising: twice what the last run kept */
+    ns_t update, schedule; /* host times of every round */
+    /* of round i: oldest batch done, worker free again, end of the batch it
+     * launches, GPU time of that batch and of those before it */
+    ns_t wake[ENGINE_RUN], worker[ENGINE_RUN], end[ENGINE_RUN];
+    ns_t busy[ENGINE_RUN];
 };
 
 struct engine {
@@ -75,7 +81,7 @@ struct engine {
     bool executed; /* the last schedule gave tokens */
     struct engine_list inbox; /* world requests to add */
     struct engine_list rx, tx; /* done, not yet noticed by the worker */
-    struct engine_list watch;  /* preempted by the last schedule */
+    struct engine_list away;   /* preempted by the last schedule */
     struct engine_quiet quiet;
     struct price_chunk *chunk; /* scratch for price_shape */
     uint32_t cap_chunk;
@@ -86,8 +92,10 @@ struct engine {
 
     /* router signals */
     uint32_t active;            /* sent here and not yet answered */
-    int64_t scrape_tick;
+    int64_t tokens;             /* of their prompts */
+    struct prefix_index *index; /* NULL: nobody asks */
     ns_t scrape_phase;
+    ns_t scrape_next;           /* its first scrape not yet seen */
     uint32_t gauge, scraped;    /* num_requests_waiting now, and as scraped */
     double gauge_kv, scraped_kv;
 

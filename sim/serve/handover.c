@@ -21,7 +21,7 @@ void handover_prefilled(struct world *w, uint32_t req, uint32_t pinned,
 {
     struct world_req *r = &w->req[req];
     struct engine *p = &w->engine[r->prefill];
-    p->active--;
+    route_answered(w, p, r);
     r->prefilled = now;
     r->pinned = pinned;
     world_mail(w, now + units_ns(w->plant->router.sidecar_s), MAIL_HANDOVER,

@@ -243,9 +243,22 @@ static enum verdict admit(struct sched *s, struct sched_batch *b, uint32_t r,
     return NEXT;
 }
 
+/* All that wait are on the way and would be set aside and put back where they
+ * are. */
+static bool all_loading(const struct sched *s)
+{
+    bool split = s->o.skipped_waiting_queue || s->o.kv_holding_queue;
+
+    return s->o.policy == SCHED_FCFS
+        && sched_waiting(s) == s->n_loading - s->n_received
+        && !s->q[split ? SCHED_Q_WAITING : SCHED_Q_FIRST].n;
+}
+
 void sched_admit(struct sched *s, struct sched_batch *b, int32_t budget,
                  int32_t threshold)
 {
+    if (all_loading(s))
+        return;
     while (budget > 0 && sched_running(s) < (uint32_t)s->o.max_num_seqs) {
         int q = pick(s);
         uint32_t r;

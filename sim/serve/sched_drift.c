@@ -262,17 +262,18 @@ static void spare(struct sched *s)
             count(s, r, -1);
 }
 
-static int64_t taken(const struct sched *s, uint64_t call)
+/* Blocks that a call of this residue takes and frees. */
+static int64_t taken_at(const struct sched *s, uint32_t at)
 {
-    return (int64_t)s->o.n_groups * s->takes[call % (uint64_t)s->o.block_size];
+    return (int64_t)s->o.n_groups * s->takes[at];
 }
 
-static int64_t freed(const struct sched *s, uint64_t call)
+static int64_t freed_at(const struct sched *s, uint32_t at)
 {
     int64_t n = 0;
 
     for (int g = 0; g < s->o.n_groups; g++)
-        n += s->frees[g][call % (uint64_t)s->o.block_size];
+        n += s->frees[g][at];
     return n;
 }
 
@@ -280,17 +281,19 @@ void sched_drift_begin(struct sched *s, struct sched_batch *b, int32_t *budget)
 {
     uint64_t now = s->n_schedule;
     bool pace = now - s->n_update == s->o.async_scheduling;
+    uint32_t at;
 
     b->unlisted = 0;
     if (!s->n_steady)
         return;
+    at = (uint32_t)(now % (uint64_t)s->o.block_size);
     if (!pace || s->listing > (uint32_t)*budget
-        || taken(s, now) > kv_free_blocks(s->kv)) {
+        || taken_at(s, at) > kv_free_blocks(s->kv)) {
         sched_drift_flush(s);
         return;
     }
     spare(s);
-    kv_move(s->kv, freed(s, now) - taken(s, now));
+    kv_move(s->kv, freed_at(s, at) - taken_at(s, at));
     b->n = b->ones = b->unlisted = s->listing;
     if (b->n) /* who looks for the new ones from the end stops here */
         b->item[b->n - 1].kind = SCHED_WAS_RUNNING;
@@ -406,14 +409,30 @@ static uint64_t next_end(struct sched *s, uint32_t most)
     return b;
 }
 
+/* Rounds, `most` at most, for which the free blocks last. */
+static uint32_t until_dry(const struct sched *s, uint32_t most)
+{
+    uint32_t bs = (uint32_t)s->o.block_size, n = 0;
+    uint32_t at = (uint32_t)(s->n_schedule % bs);
+    int64_t free = kv_free_blocks(s->kv);
+
+    if (free >= (int64_t)s->o.n_groups * s->listing * (most / bs + 1))
+        return most; /* without looking at what windows give back */
+    for (; n < most; n++, at = at + 1 < bs ? at + 1 : 0) {
+        free -= taken_at(s, at);
+        if (free < 0)
+            break;
+        free += freed_at(s, at);
+    }
+    return n;
+}
+
 uint32_t sched_drift_quiet(struct sched *s, struct sched_batch *const out[],
                            uint32_t n_out, uint32_t max)
 {
     const struct sched_batch *newest = out[n_out - 1];
     uint32_t ahead = s->o.async_scheduling; /* the call after the last token */
     uint64_t rounds;
-    int64_t free = kv_free_blocks(s->kv);
-    uint32_t n = 0;
 
     if (s->n_running || s->n_ghost || s->listing != s->n_steady
         || newest->unlisted != newest->n || newest->n_preempted || newest->n_hit
@@ -427,20 +446,24 @@ uint32_t sched_drift_quiet(struct sched *s, struct sched_batch *const out[],
     rounds = next_end(s, max + ahead) - s->n_update;
     if (rounds <= ahead)
         return 0;
-    while (n < rounds - ahead && n < max) {
-        free -= taken(s, s->n_schedule + n);
-        if (free < 0)
-            break;
-        free += freed(s, s->n_schedule + n++);
-    }
-    return n;
+    if (rounds - ahead < max)
+        max = (uint32_t)(rounds - ahead);
+    return until_dry(s, max);
 }
 
 void sched_drift_skip(struct sched *s, uint32_t n)
 {
-    int64_t moved = 0;
+    uint32_t bs = (uint32_t)s->o.block_size;
+    int64_t moved = 0, cycle = 0;
 
-    for (uint32_t i = 0; i < n; i++)
-        moved += freed(s, s->n_schedule + i) - taken(s, s->n_schedule + i);
+    /* in block_size calls each takes one of each group and frees one of each
+     * window */
+    for (int g = 0; g < s->o.n_groups; g++)
+        cycle += (s->o.window[g] > 0) - 1;
+    moved = cycle * (int64_t)s->listing * (n / bs);
+    for (uint32_t i = 0, at = (uint32_t)(s->n_schedule % bs); i < n % bs; i++) {
+        moved += freed_at(s, at) - taken_at(s, at);
+        at = at + 1 < bs ? at + 1 : 0;
+    }
     kv_move(s->kv, moved);
 }

@@ -35,8 +35,9 @@ struct wire {
     struct arena *a;
     struct wire_net net;
     uint32_t nodes, gpus, nics, per_node;
+    uint32_t *nic_of;     /* GPU of a node -> its NIC */
     uint16_t class_of[2]; /* by enum wire_op, of large messages */
-    ns_t now;            /* all flows that end by now have ended */
+    ns_t now;             /* all flows that end by now have ended */
     uint64_t seq;
     int64_t asked, delivered;
     struct transfer *slot;
@@ -106,6 +107,9 @@ struct wire *wire_new(const struct wire_card *card, uint32_t nodes,
     w->free = WIRE_SHARE_NONE;
     must(nodes < UINT32_MAX / w->per_node);
     uint32_t links = nodes * w->per_node;
+    w->nic_of = ARENA_ARRAY(a, uint32_t, w->gpus);
+    for (uint32_t g = 0; g < w->gpus; g++)
+        w->nic_of[g] = g * w->nics / w->gpus;
     wire_share_init(&w->net, links, a);
     for (uint32_t n = 0; n < nodes; n++)
         set_links(w, n);
@@ -225,12 +229,12 @@ static struct route find_route(const struct wire *w, enum wire_op op,
                               .latency_s = w->card.intra_s};
     struct route r = {.class = class};
     r.latency_s = op == WIRE_READ ? w->card.read_s : w->card.write_s;
-    r.link[r.hops++] = nic_link(w, a.node, a.gpu * w->nics / w->gpus, OUT);
+    r.link[r.hops++] = nic_link(w, a.node, w->nic_of[a.gpu], OUT);
     if (w->card.uplink_Bps > 0) {
         r.link[r.hops++] = up_link(w, a.node, OUT);
         r.link[r.hops++] = up_link(w, b.node, IN);
     }
-    r.link[r.hops++] = nic_link(w, b.node, b.gpu * w->nics / w->gpus, IN);
+    r.link[r.hops++] = nic_link(w, b.node, w->nic_of[b.gpu], IN);
     return r;
 }
 

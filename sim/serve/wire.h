@@ -5,11 +5,11 @@
  * over a fixed path, from where they lie to where they go.  Shares are max-min
  * fair by progressive filling, recomputed when a flow starts or ends, each flow
  * capped where it leaves the node by the card's rate for its direction (READ or
- * WRITE) and its messages' size, size / (gap + size / rate).  A lone transfer takes posting + latency + bytes / min(cap,
- * narrowest link): links are busy from the start, the latency comes after the
- * last byte.  While a NIC receives from more than one NIC its capacity is
- * multiplied by the card's incast efficiency.  Bytes are integers and conserved
- * (wire_check).  Not modelled: loss, PFC, DCQCN.
+ * WRITE) and its messages' size, size / (gap + size / rate).  A lone transfer
+ * takes posting + latency + bytes / min(cap, narrowest link): links are busy
+ * from the start, the latency comes after the last byte.  While a NIC receives
+ * from more than one NIC its capacity is multiplied by the card's incast
+ * efficiency.  Bytes are integers and conserved (wire_check).  Not modelled: loss, PFC, DCQCN.
  * Lives in the trial's arena; one thread; times of calls never go back.  A
  * start or finish costs O(S log S) over the S flows whose rates change and
  * those they share a link with; memory O(links + most flows ever alive). */
@@ -91,7 +91,7 @@ enum wire_kind {
 };
 struct wire_link_seen {
     enum wire_kind kind;
-    uint32_t node, unit; /* unit: GPU or NIC of the node */
+    uint32_t node, unit;            /* unit: GPU or NIC of the node */
     double moved_B, busy, waited_s; /* busy: share of its capacity */
 };
 const char *wire_kind_name(enum wire_kind kind);

@@ -214,8 +214,8 @@ static void charge(struct wire_net *w, const struct wire_flow *x, ns_t now)
         double Bps = w->link[x->link[i]].full_Bps;
         alone = Bps < alone ? Bps : alone;
     }
-    w->link[x->held].waited_s +=
-        units_s(now - x->since) * larger(0, 1 - x->rate / alone);
+    w->link[x->held].waited_s += units_s(now - x->since)
+                               * larger(0, 1 - x->rate / alone);
 }
 
 void wire_share_drop(struct wire_net *w, uint32_t f, ns_t now)
@@ -245,8 +245,8 @@ void wire_share_drop(struct wire_net *w, uint32_t f, ns_t now)
 /* ---- who joins a solve ---- */
 
 #define EACH_ON(w, l, at)                                                      \
-    for (uint32_t at = (l)->head; at != WIRE_SHARE_NONE;                       \
-         at = (w)->flow[at / HOPS].next[at % HOPS])
+    for (uint32_t at = (l)->head; (at) != WIRE_SHARE_NONE;                     \
+         (at) = (w)->flow[(at) / HOPS].next[(at) % HOPS])
 
 /* More than one sending NIC at once. */
 static bool is_fan_in(const struct wire_net *w, const struct wire_link *l)
@@ -439,8 +439,8 @@ static void fill(struct wire_net *w)
     for (uint32_t id; (id = lowest(w)) != WIRE_SHARE_NONE;) {
         while (k < w->classes && w->open[w->order[k]] == 0)
             k++;
-        bool capped = k < w->classes &&
-                      w->cap[w->order[k]] <= w->link[id].level;
+        bool capped = k < w->classes
+                   && w->cap[w->order[k]] <= w->link[id].level;
         if (capped)
             freeze_class(w, w->order[k]);
         else

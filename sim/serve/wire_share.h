@@ -36,7 +36,7 @@ struct wire_flow {
     uint16_t class; /* flows of one class have one cap */
     uint8_t hops;   /* 0: the slot is free */
     bool frozen;    /* of a solve: has its rate */
-    double wanted; /* of a solve: that rate */
+    double wanted;  /* of a solve: that rate */
     uint32_t link[WIRE_SHARE_HOPS];
     /* neighbours in the list of link[i], as flow * HOPS + hop */
     uint32_t next[WIRE_SHARE_HOPS], prev[WIRE_SHARE_HOPS];

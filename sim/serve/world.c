@@ -235,7 +235,7 @@ static void world_finished(struct world *w, uint32_t req, ns_t now)
 {
     struct world_req *r = &w->req[req];
     must(r->started);
-    w->engine[r->decode].active--;
+    route_answered(w, &w->engine[r->decode], r);
     if (w->ask->watch)
         watch_life(w, r, now);
     hist_add(&w->e2e, now - r->sent, 1);
@@ -531,6 +531,7 @@ bool world_run(const struct world_ask *ask, struct arena *a,
     own.engine_steps |= ask->watch != NULL;
     w.watch_arena = ask->watch ? arena_open() : NULL;
     world_engines(&w);
+    route_init(&w);
     if (world_place(&w)) {
         world_begin(&w);
         world_loop(&w);

@@ -90,7 +90,10 @@ struct world {
     uint32_t round_robin[PLANT_POOLS];
     struct sched_seg *seg; /* scratch */
     uint32_t cap_seg;
-    uint64_t own_texts; /* prompt tails that nobody shares, so far */
+    uint64_t *hash; /* of the request being routed, for the prefix index */
+    uint32_t n_hash, cap_hash;
+    uint32_t last_pod[PLANT_POOLS]; /* engines of its session's last turn */
+    bool local; /* decode engines may prefill by themselves */
 
     /* itl, ttft and e2e collect one batch; *_all the run */
     struct hist itl, ttft, e2e, itl_all, ttft_all, e2e_all, tpot, transfer;
@@ -116,8 +119,36 @@ void world_fail(struct world *w, enum err_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void world_mail(struct world *w, ns_t at, enum mail_kind kind, uint32_t req);
 
+/* prompt.c */
+/* The prompt as segments in w->seg, for the prefix cache: a trace's own texts,
+ * or the prefix that all prompts of this load share, then what nobody shares.
+ * 0: all of it is that. */
+uint32_t prompt_segments(struct world *w, const struct world_req *r);
+/* The text of what nobody shares. */
+uint64_t prompt_own(const struct world_req *r);
+/* Hashes in w->hash of its prefixes of 1, 2, ... blocks, at most so many. */
+uint32_t prompt_hashes(struct world *w, const struct world_req *r,
+                       int32_t block, uint32_t most);
+
+/* score.c */
+struct engine *score_pick(struct world *w, uint32_t pool,
+                          const struct route_side *side, ns_t now);
+/* Share of w->hash that the pod's index has. */
+double score_prefix(const struct world *w, const struct engine *g);
+/* A pod's weighted sum; seen: least and most waiting, most active. */
+double score_of(const struct world *w, const struct engine *g,
+                const struct route_side *side, const double seen[3]);
+
 /* route.c */
+void route_init(struct world *w);
 void route_deliver(struct world *w, uint32_t req, ns_t now);
+/* The engine has answered. */
+void route_answered(struct world *w, struct engine *g,
+                    const struct world_req *r);
+/* Brings what the scraper knows of the pod up to now. */
+void route_scrape(struct world *w, struct engine *g, ns_t now);
+/* Whether a gauge of this pool that each step moves is looked at. */
+bool route_sees_kv(const struct world *w, uint32_t pool);
 /* Records the engine's gauges as of now, for the scrapes between changes. */
 void route_gauge(struct world *w, struct engine *g, ns_t now);
 

@@ -115,6 +115,24 @@ static inline struct plant_pool case_pool(struct rng *r,
     return p;
 }
 
+/* Weights, a filter and a decider at random. */
+static inline void case_router(struct rng *r, struct plant_router *p)
+{
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < SCORE_N; k++)
+            p->side[i].weight[k] = rng_below(r, 3);
+        p->side[i].affinity_hit = case_rare(r, 2) ? 0.5 : 0;
+        p->side[i].affinity_tok_s = 20000;
+        p->side[i].affinity_penalty_s = 0.05;
+    }
+    p->decider = case_rare(r, 2) ? DECIDE_ALWAYS
+                                 : (enum route_decider)rng_below(r, 4);
+    p->threshold = 100 * rng_below(r, 8);
+    p->index_tokens = 16;
+    p->index_most = 256;
+    p->index_blocks = case_rare(r, 2) ? 0 : 20;
+}
+
 static inline struct plant case_plant(struct rng *r,
                                       const struct world_cases *k)
 {
@@ -137,6 +155,7 @@ static inline struct plant case_plant(struct rng *r,
     struct plant p = fix_plant(pool, pd ? 2 : 1);
     p.router.prefill = (enum route_kind)rng_below(r, ROUTE_N);
     p.router.decode = (enum route_kind)rng_below(r, ROUTE_N);
+    case_router(r, &p.router);
     p.router.scrape_s = scrape[rng_below(r, 3)];
     p.router.hop_s = hop[rng_below(r, 3)];
     p.router.sidecar_s = hop[rng_below(r, 3)];

@@ -5,7 +5,7 @@ cable 0
 listen 7001 rxe1
 share delay 1ms rate 40mbit limit 20000
 wants 0 "WRITE batch" $T calibrate rdma --quiet --memory host --device rxe0 \
-    --peer 10.77.0.2:7001 --csv /run/rows.csv --least 4k --most 64k --batch 8 \
+    --peer 10.77.0.2:7001 --csv /run/rows.csv --least 4k --most 256k --batch 8 \
     --queue-pairs 1 --seconds 0.05 --skip qps,both,fan,rails
 wants 0 "^WRITE: " $T calibrate rdma --fit /run/rows.csv --card /run/card.json
 cat /run/out

@@ -79,6 +79,28 @@ emu-32 | emu-64)
     ;;
 esac
 
+# Each kernel file with products must hold matrix instructions.
+matrix() {
+    local f n bad=0 told=
+    if ! command -v llvm-objdump-19 > /dev/null; then
+        echo "kernels: matrix instructions not looked at: no llvm-objdump-19" \
+            "(package llvm-19)"
+        return 0
+    fi
+    for f in attn_decode attn_prefill gemm moe stream; do
+        llvm-objcopy-19 --dump-section .hip_fatbin="$objects/fat" \
+            "$objects/$f.hip.o" /dev/null &&
+            clang-offload-bundler-19 --unbundle --type=o \
+                --targets=hipv4-amdgcn-amd-amdhsa--gfx942 \
+                --input="$objects/fat" --output="$objects/$f.co" || return 1
+        n=$(llvm-objdump-19 -d --mcpu=gfx942 "$objects/$f.co" | grep -c v_mfma)
+        told="$told $f $n"
+        [ "$n" -gt 0 ] || bad=1
+    done
+    echo "kernels: v_mfma instructions:$told"
+    return $bad
+}
+
 newest=$(ls -t kernels/*.h kernels/emu/hip/*.h tools/hip/* | head -n 1)
 list=()
 fresh=no
@@ -91,4 +113,5 @@ for f in "${sources[@]}"; do
 done
 [ $fresh = no ] && [ -e "$out" ] && exit 0
 "${link[@]}" "${list[@]}" -o "$out" "${libs[@]}" || exit 1
+[ "$target" != gfx942 ] || matrix || exit 1
 echo "kernels: made $out"

@@ -25,7 +25,8 @@ static void rows_without_extras_are_read(void **state)
     OK(link_load(write_rows(dir, HEAD ",queue_pairs,post_us,memory\n"
                                       "READ,1,4096,7.5,,,\n"
                                       "WRITE,8,65536,20,4,1.25,gpu\n"),
-                 NULL, a, &r, &e), e);
+                 NULL, a, &r, &e),
+       e);
     EQ(r.n, 2);
     EQ(r.row[0].op, LINK_READ);
     NEAR(r.row[0].time_s, 7.5e-6, 1e-15);
@@ -83,9 +84,14 @@ static void bad_rows_are_refused(void **state)
 
 static struct link_row lone(enum link_op op, double bytes, double time_s)
 {
-    return (struct link_row){.op = op, .bytes = bytes, .messages = 1,
-                             .qps = 1, .senders = 1, .rails = 1,
-                             .time_s = time_s, .post_s = NAN};
+    return (struct link_row){.op = op,
+                             .bytes = bytes,
+                             .messages = 1,
+                             .qps = 1,
+                             .senders = 1,
+                             .rails = 1,
+                             .time_s = time_s,
+                             .post_s = NAN};
 }
 
 /* 6 us + bytes / 40 GB/s, one message at a time, one direction. */

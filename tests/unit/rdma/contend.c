@@ -24,7 +24,8 @@ static void a_plan_is_read(void **state)
     struct err e = {ERR_NONE, ""};
     OK(contend_load(write_plan(dir, HEAD "a,READ,0,65536,4096\n"
                                          "b,WRITE,12.5,8192,8192\n"),
-                    a, &p, &e), e);
+                    a, &p, &e),
+       e);
     EQ(p.n, 2);
     STR_EQ(p.move[0].name, "a");
     EQ(p.move[1].op, RAIL_WRITE);

@@ -21,8 +21,7 @@ static double slow_now(struct rail *r)
     return ((struct slow *)r)->now;
 }
 
-static bool slow_post(struct rail *r, const struct rail_chain *c,
-                      struct err *e)
+static bool slow_post(struct rail *r, const struct rail_chain *c, struct err *e)
 {
     struct slow *s = (struct slow *)r;
     double *at = &s->free[c->qp];
@@ -145,9 +144,9 @@ static void silence_is_an_error(void **state)
     s.broken = true;
     assert_false(feed_run(&s.rail, &j, 1, &took, &e));
     EQ(e.kind, ERR_SYSTEM);
-    struct feed_job both[] = {{.bytes = 1, .messages = 1, .qps = 2},
-                              {.bytes = 1, .messages = 1, .first = 1,
-                               .qps = 1}};
+    struct feed_job both[] = {
+        {.bytes = 1, .messages = 1, .qps = 2},
+        {.bytes = 1, .messages = 1, .first = 1, .qps = 1}};
     DIES(feed_run(&s.rail, both, 2, &took, &e)); /* one pair, two jobs */
 }
 

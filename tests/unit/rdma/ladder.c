@@ -23,9 +23,9 @@ static void rungs_cover_what_is_asked(void **state)
     struct ladder_ask ask = {
         .least = 4096, .most = 64 << 20, .qps = 16, .batch = 1024};
     size_t n = ladder_rungs(&ask, 3, 8, a, &r);
-    EQ(count(r, n, LADDER_LONE), 2 * 8);  /* 4 KiB, 16 KiB ... 64 MiB */
+    EQ(count(r, n, LADDER_LONE), 2 * 8);      /* 4 KiB, 16 KiB ... 64 MiB */
     EQ(count(r, n, LADDER_BATCH), 2 * 4 * 3); /* 8, 64, 512 messages */
-    EQ(count(r, n, LADDER_QPS), 2 * 3 * 5); /* 4 KiB, 64 KiB, 1 MiB */
+    EQ(count(r, n, LADDER_QPS), 2 * 3 * 5);   /* 4 KiB, 64 KiB, 1 MiB */
     EQ(count(r, n, LADDER_BOTH), 2);
     EQ(count(r, n, LADDER_FAN), 2 * 3);
     EQ(count(r, n, LADDER_RAILS), 2 * 4); /* 1, 2, 4, 8 */
@@ -54,8 +54,8 @@ struct heard {
     FILE *csv;
 };
 
-static bool hear(void *to, const struct ladder_row *row, size_t done,
-                 size_t of, struct err *e)
+static bool hear(void *to, const struct ladder_row *row, size_t done, size_t of,
+                 struct err *e)
 {
     struct heard *h = to;
     h->row[h->n++] = *row;
@@ -73,8 +73,11 @@ static bool climb(struct loop *l, size_t n, const struct ladder_ask *ask,
                   struct heard *h, struct err *e)
 {
     struct arena *a = arena_open();
-    struct partner_ask mine = {.rail = l->ask.rail, .gid = -1, .host = true,
-                               .law = l->ask.law, .seed = 1};
+    struct partner_ask mine = {.rail = l->ask.rail,
+                               .gid = -1,
+                               .host = true,
+                               .law = l->ask.law,
+                               .seed = 1};
     struct partner p[4];
     const struct ladder_ear ear = {hear, h};
     for (size_t i = 0; i < n; i++) {
@@ -179,16 +182,15 @@ static void a_row_as_text(void **state)
     char *text;
     size_t n;
     FILE *f = open_memstream(&text, &n);
-    struct ladder_row r = {
-        .rung = {LADDER_FAN, RAIL_WRITE, 4096, 10, 2, 3, 1},
-        .nic = "mlx5_0",
-        .n = 7,
-        .min_s = 1e-6,
-        .p50_s = 2e-6,
-        .mad_s = 1e-7,
-        .p90_s = 3e-6,
-        .p99_s = 4e-6,
-        .post_s = NAN};
+    struct ladder_row r = {.rung = {LADDER_FAN, RAIL_WRITE, 4096, 10, 2, 3, 1},
+                           .nic = "mlx5_0",
+                           .n = 7,
+                           .min_s = 1e-6,
+                           .p50_s = 2e-6,
+                           .mad_s = 1e-7,
+                           .p90_s = 3e-6,
+                           .p99_s = 4e-6,
+                           .post_s = NAN};
     ladder_head(f);
     ladder_line(f, &r);
     fclose(f);
@@ -206,5 +208,4 @@ T_MAIN(cmocka_unit_test(rungs_cover_what_is_asked),
        cmocka_unit_test(a_null_path_is_climbed),
        cmocka_unit_test(rows_that_were_told_stay),
        cmocka_unit_test(a_path_that_dies_names_the_rung),
-       cmocka_unit_test(an_interrupt_ends_it),
-       cmocka_unit_test(a_row_as_text))
+       cmocka_unit_test(an_interrupt_ends_it), cmocka_unit_test(a_row_as_text))

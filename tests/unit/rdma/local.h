@@ -25,11 +25,11 @@ struct local {
 
 /* What goes wrong, for whoever opens next.  One test at a time. */
 static struct {
-    bool spoils[2];         /* by enum rail_op: a byte changes on the way */
-    const char *refuses;    /* open of this device fails */
-    const char *inactive;   /* this port is down */
-    uint32_t dies_after;    /* chains, 0: never */
-    atomic_int open;        /* rails alive */
+    bool spoils[2];       /* by enum rail_op: a byte changes on the way */
+    const char *refuses;  /* open of this device fails */
+    const char *inactive; /* this port is down */
+    uint32_t dies_after;  /* chains, 0: never */
+    atomic_int open;      /* rails alive */
 } local_mood;
 
 /* An adapter reaches memory behind the processor's back; threads may not. */
@@ -85,7 +85,9 @@ static inline void local_close(struct rail *r)
 static inline void local_end(const struct rail *r, struct rail_end *mine)
 {
     const struct local *x = (const struct local *)r;
-    *mine = (struct rail_end){.mtu = 1024, .bytes = x->bytes, .qps = x->qps,
+    *mine = (struct rail_end){.mtu = 1024,
+                              .bytes = x->bytes,
+                              .qps = x->qps,
                               .addr = (uintptr_t)x->memory};
     snprintf(mine->name, sizeof mine->name, "local");
 }
@@ -145,9 +147,8 @@ static inline bool local_post(struct rail *r, const struct rail_chain *c,
     return true;
 }
 
-static inline bool local_wait(struct rail *r, double until,
-                              struct rail_done *d, size_t room, size_t *n,
-                              struct err *e)
+static inline bool local_wait(struct rail *r, double until, struct rail_done *d,
+                              size_t room, size_t *n, struct err *e)
 {
     struct local *x = (struct local *)r;
     (void)until, (void)e;

@@ -55,8 +55,9 @@ static inline void *loop_work(void *arg)
 static inline void loop_open(struct loop *l, const struct rail_ops *rail,
                              const struct rail_law *law)
 {
-    *l = (struct loop){.ask = {.rail = rail, .gid = -1, .host = true,
-                               .law = law, .seed = 1000}};
+    *l = (struct loop){
+        .ask = {
+            .rail = rail, .gid = -1, .host = true, .law = law, .seed = 1000}};
     loop_listen(l);
     EQ(pthread_create(&l->thread, NULL, loop_work, l), 0);
 }

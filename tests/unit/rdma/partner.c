@@ -171,11 +171,11 @@ static void bad_requests_are_refused(void **state)
         uint64_t v[8];
         const char *says;
     } bad[] = {
-        {SIDE_OPEN, 4, {0, 9, 4096, 1}, "out of range"},      /* port */
-        {SIDE_OPEN, 4, {64, 0, 4096, 1}, "out of range"},     /* lane */
-        {SIDE_OPEN, 4, {0, 0, 0, 1}, "out of range"},         /* bytes */
+        {SIDE_OPEN, 4, {0, 9, 4096, 1}, "out of range"},  /* port */
+        {SIDE_OPEN, 4, {64, 0, 4096, 1}, "out of range"}, /* lane */
+        {SIDE_OPEN, 4, {0, 0, 0, 1}, "out of range"},     /* bytes */
         {SIDE_OPEN, 4, {0, 0, UINT64_MAX, 1}, "out of range"},
-        {SIDE_OPEN, 4, {0, 0, 4096, 17}, "out of range"},     /* pairs */
+        {SIDE_OPEN, 4, {0, 0, 4096, 17}, "out of range"}, /* pairs */
         {SIDE_OPEN, 3, {0, 0, 4096}, "not what this version"},
         {SIDE_JOIN, 1, {0}, "out of range"},
         {SIDE_RUN, 8, {3, 0, 4096, 1, 1, 0, 1, 0}, "out of range"},

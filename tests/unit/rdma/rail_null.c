@@ -27,8 +27,8 @@ static struct rail *open_null(const struct rail_law *l)
 }
 
 /* Of a batch, less what its first chain took to post. */
-static double batch(struct rail *r, enum rail_op op, uint64_t bytes,
-                    uint32_t n, uint32_t qps)
+static double batch(struct rail *r, enum rail_op op, uint64_t bytes, uint32_t n,
+                    uint32_t qps)
 {
     struct feed_job j = {.op = op, .bytes = bytes, .messages = n, .qps = qps};
     struct feed_took took;

@@ -43,9 +43,9 @@ static void another_version_is_refused(void **state)
 {
     (void)state;
     struct err e = {ERR_NONE, ""};
-    static const uint8_t hello[] = {
-        0, 0, 0, 1, 0, 0, 0, 16, 't', 'n', 'd', 'm', 'r', 'd', 'm', 'a',
-        0, 0, 0, 0, 0, 0, 0, 99};
+    static const uint8_t hello[] = {0,   0,   0,   1,   0,   0,   0,   16,
+                                    't', 'n', 'd', 'm', 'r', 'd', 'm', 'a',
+                                    0,   0,   0,   0,   0,   0,   0,   99};
     call_rude(hello, sizeof hello, &e);
     EQ(e.kind, ERR_INPUT);
     STR_HAS(e.text, "speaks version 99");
@@ -60,9 +60,9 @@ static void another_protocol_is_refused(void **state)
     call_rude(http, sizeof http - 1, &e);
     EQ(e.kind, ERR_INPUT);
     STR_HAS(e.text, "does not speak this protocol");
-    static const uint8_t magic[] = {0, 0, 0, 1, 0, 0, 0, 16, 'x', 'n', 'd',
-                                    'm', 'r', 'd', 'm', 'a', 0, 0, 0, 0, 0,
-                                    0, 0, 1};
+    static const uint8_t magic[] = {0,   0,   0,   1,   0,   0,   0,   16,
+                                    'x', 'n', 'd', 'm', 'r', 'd', 'm', 'a',
+                                    0,   0,   0,   0,   0,   0,   0,   1};
     call_rude(magic, sizeof magic, &e);
     EQ(e.kind, ERR_INPUT);
     STR_HAS(e.text, "no listener of this program");
@@ -147,7 +147,10 @@ static void frames_arrive_as_they_were(void **state)
     side_u64(&f, 0x0123456789abcdef);
     side_f64(&f, -1e-300);
     side_f64(&f, INFINITY);
-    side_bytes(&f, "ab\x01\xff" "cdefgh", 8);
+    side_bytes(&f,
+               "ab\x01\xff"
+               "cdefgh",
+               8);
     OK(side_put(&mine, &f, &e), e);
     OK(side_want(&o.s, SIDE_TOOK, &f, &e), e);
     EQ(side_get_u64(&f), 0x0123456789abcdef);

@@ -159,7 +159,8 @@ static inline struct plant fix_plant(const struct plant_pool *pool,
 {
     struct plant p = {.name = "fix",
                       .n_pools = n_pools,
-                      .router = {ROUTE_QUEUE, ROUTE_QUEUE, 0.05, 0, 0},
+                      .router = {.scrape_s = 0.05, .index_tokens = 16,
+                                 .index_most = 256},
                       .wire = &fix_wire,
                       .nodes = 16,
                       .gpus_per_node = 8};

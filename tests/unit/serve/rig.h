@@ -86,6 +86,7 @@ static inline void rig_client(struct rig *r, ns_t now)
         w->req[id] = (struct world_req){
             .sent = now,
             .queued = now,
+            .life = id,
             .isl = s->isl,
             .osl = s->osl,
             .decode = w->n_engines - 1,

@@ -218,8 +218,8 @@ static void a_slow_flow_leaves_room(void **state)
     arena_close(x.a);
 }
 
-static double waited(const struct wire *w, enum wire_kind kind,
-                     uint32_t node, uint32_t unit, ns_t now)
+static double waited(const struct wire *w, enum wire_kind kind, uint32_t node,
+                     uint32_t unit, ns_t now)
 {
     for (uint32_t l = 0; l < wire_links(w); l++) {
         struct wire_link_seen s = wire_link_seen(w, l, now);
