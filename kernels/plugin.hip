@@ -132,18 +132,18 @@ int open(int index, struct plugin_device **out, const char **why)
 int info(struct plugin_device *d, struct plugin_info *i, const char **why)
 {
     hipDeviceProp_t p;
-    int driver = 0, runtime = 0;
+    int driver = 0;
     memset(i, 0, sizeof *i);
     TRY(hipSetDevice(d->index));
     TRY(hipGetDeviceProperties(&p, d->index));
     TRY(hipMemGetInfo(&i->free_bytes, &i->memory_bytes));
     TRY(hipDriverGetVersion(&driver));
-    TRY(hipRuntimeGetVersion(&runtime));
     snprintf(i->name, sizeof i->name, "%s", p.name);
     snprintf(i->arch, sizeof i->arch, "%s", &PLUGIN_NAME[4]);
     TRY(hipDeviceGetPCIBusId(i->pci, (int)sizeof i->pci, d->index));
-    snprintf(i->driver, sizeof i->driver, "driver %d runtime %d", driver,
-             runtime);
+    snprintf(i->driver, sizeof i->driver, "%s %d.%d", DEVICE_AMD ? "HIP" : "CUDA",
+             DEVICE_AMD ? driver / 10000000 : driver / 1000,
+             DEVICE_AMD ? driver / 100000 % 100 : driver % 1000 / 10);
     i->units = d->units;
     i->lanes = DEVICE_LANES;
     i->fnuz = DEVICE_FNUZ;

@@ -445,6 +445,10 @@ static bool with_device(struct run *r, struct err *e)
         .seed = 1,
         .meter = meter_open(r->gpu.info.pci, r->gpu.info.arch, r->s->a),
     };
+    if (*meter_driver(t.meter))
+        snprintf(r->gpu.info.driver, sizeof r->gpu.info.driver, "%s, %s",
+                 arena_str(r->s->a, r->gpu.info.driver),
+                 meter_driver(t.meter));
     t.bed = bed_open(&r->gpu, r->has_card ? (size_t)r->card.llc_bytes : 0,
                      t.seed, r->s->a);
     const char *vendor = open_vendor(r, &t);

@@ -19,7 +19,7 @@ struct options {
     const char *gpu, *from, *store, *export, *json, *models, *date;
     const char *runs[FIT_MANY + 1], *hold[FIT_MANY + 1];
     int n_runs, n_hold;
-    const char *steps, *stalls, *out;
+    const char *steps, *stalls, *out, *params;
     bool quiet, cross;
 };
 
@@ -30,7 +30,43 @@ struct told {
 };
 
 enum { KEY_FROM = 256, KEY_STORE, KEY_EXPORT, KEY_JSON, KEY_MODELS, KEY_DATE,
-       KEY_TUNE, KEY_STEPS, KEY_STALLS, KEY_HOLD, KEY_CROSS, KEY_OUT };
+       KEY_TUNE, KEY_STEPS, KEY_STALLS, KEY_HOLD, KEY_CROSS, KEY_OUT,
+       KEY_PARAMS };
+
+/* Options of --tune. */
+static error_t parse_tune(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case KEY_TUNE:
+        if (o->n_runs == FIT_MANY)
+            argp_error(state, "too many tables");
+        o->runs[o->n_runs++] = arg;
+        return 0;
+    case KEY_HOLD:
+        if (o->n_hold == FIT_MANY)
+            argp_error(state, "too many --hold");
+        o->hold[o->n_hold++] = arg;
+        return 0;
+    case KEY_STEPS:
+        o->steps = arg;
+        return 0;
+    case KEY_STALLS:
+        o->stalls = arg;
+        return 0;
+    case KEY_CROSS:
+        o->cross = true;
+        return 0;
+    case KEY_PARAMS:
+        o->params = arg;
+        return 0;
+    case KEY_OUT:
+        o->out = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -57,28 +93,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_DATE:
         o->date = arg;
         return 0;
-    case KEY_TUNE:
-        if (o->n_runs == FIT_MANY)
-            argp_error(state, "too many tables");
-        o->runs[o->n_runs++] = arg;
-        return 0;
-    case KEY_HOLD:
-        if (o->n_hold == FIT_MANY)
-            argp_error(state, "too many --hold");
-        o->hold[o->n_hold++] = arg;
-        return 0;
-    case KEY_STEPS:
-        o->steps = arg;
-        return 0;
-    case KEY_STALLS:
-        o->stalls = arg;
-        return 0;
-    case KEY_CROSS:
-        o->cross = true;
-        return 0;
-    case KEY_OUT:
-        o->out = arg;
-        return 0;
     case 'q':
         o->quiet = true;
         return 0;
@@ -87,7 +101,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--gpu and --from or --tune are needed");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_tune(key, arg, state);
     }
 }
 
@@ -102,6 +116,8 @@ static const struct argp_option rows[] = {
     {"cross-validate", KEY_CROSS, NULL, 0,
      "predict each (model, TP, lengths) from the others", 1},
     {"hold", KEY_HOLD, "NAME=V", 0, "do not fit an engine parameter", 1},
+    {"params", KEY_PARAMS, "FILE", 0,
+     "prior, posterior and covariance of the parameters as CSV", 1},
     {"out", KEY_OUT, "FILE", 0, "every residual as CSV", 1},
     {"store", KEY_STORE, "FILE", 0, "store to write (none: memory only)", 0},
     {"export", KEY_EXPORT, "FILE", 0, "write the GPU's fits as SQL text", 0},
@@ -221,6 +237,7 @@ static bool tune(const struct options *o, struct told *t, struct db *d,
                  .stalls = o->stalls, .models = o->models, .store = d,
                  .workers = (int)sysconf(_SC_NPROCESSORS_ONLN)},
         .date = o->date, .hold = o->hold, .out = o->out,
+        .params = o->params,
         .cross_validate = o->cross, .quiet = o->quiet};
     if (!o->n_runs)
         return true;

@@ -266,6 +266,36 @@ static bool write_out(const struct tuning *t, const double *before,
     return ok;
 }
 
+/* Prior, posterior and the posterior's covariance (of logarithms where
+ * relative), one parameter a line. */
+static bool write_params(const struct tuning *t, const struct tune *s,
+                         struct err *e)
+{
+    struct file_out out;
+    if (!t->ask->params)
+        return true;
+    if (!file_out_open(&out, t->ask->params, e))
+        return false;
+    fprintf(out.f, "parameter,relative,prior,prior_sigma,value,se,bound");
+    for (size_t j = 0; j < t->n_par; j++)
+        fprintf(out.f, ",cov_%s", t->par[j].name);
+    fputc('\n', out.f);
+    for (size_t j = 0; j < t->n_par; j++) {
+        const struct tune_par *p = &t->par[j];
+        fprintf(out.f, "%s,%d,%g,%g,%.6g,", p->name, p->relative, p->prior,
+                p->sigma, p->value);
+        if (!p->bound)
+            fprintf(out.f, "%.4g", p->se);
+        fprintf(out.f, ",%d", p->bound);
+        for (size_t l = 0; l < t->n_par; l++)
+            fprintf(out.f, ",%.4g", s->cov[j * t->n_par + l]);
+        fputc('\n', out.f);
+    }
+    bool ok = file_out_done(&out, e);
+    file_out_drop(&out);
+    return ok;
+}
+
 /* ---- unseen groups ------------------------------------------------------- */
 
 static void groups(struct tuning *t)
@@ -379,7 +409,7 @@ static bool work(struct tuning *t, struct fit *f, struct err *e)
                                : m == 1 ? "output_tok_s_per_gpu"
                                         : "ttft_ms_mean");
     }
-    return write_out(t, before, s.res, e);
+    return write_params(t, &s, e) && write_out(t, before, s.res, e);
 }
 
 bool tuning_run(const struct tuning_ask *ask, struct arena *a, struct fit *fit,

@@ -11,6 +11,7 @@ struct tuning_ask {
     const char *date;
     const char *const *hold; /* "name=value", NULL at the end, or NULL */
     const char *out;         /* every residual as CSV, or NULL */
+    const char *params;      /* parameters and their covariance as CSV */
     bool cross_validate;
     bool quiet;
 };

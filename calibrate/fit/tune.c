@@ -308,7 +308,8 @@ static bool rounds(const struct tune_ask *k, struct tune *t, struct arena *a,
         if (i == 0)
             t->cost_prior = was;
         weigh(k, t);
-        ok = (!fresh(i) || jacobian(k, t, a, e)) && solve(k, t, NULL, &q, held, e)
+        ok = (!fresh(i) || jacobian(k, t, a, e))
+          && solve(k, t, NULL, &q, held, e)
           && move(k, t, q.d->data, a, e);
         if (ok && k->told)
             k->told(k->to, i, t->cost);

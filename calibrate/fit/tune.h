@@ -5,7 +5,7 @@
  * callback that evaluates many parameter vectors at once, so a numeric Jacobian
  * is one call.  tune_without solves again without a group of residuals, from
  * the Jacobian at the solution: the step of a leave-one-group-out.
- * Memory lives in the caller's arena; one thread (the callback may use more). */
+ * Memory lives in the caller's arena; one thread, the callback may use more. */
 #ifndef CALIBRATE_FIT_TUNE_H
 #define CALIBRATE_FIT_TUNE_H
 

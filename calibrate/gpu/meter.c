@@ -37,7 +37,7 @@ struct meter {
     reasons_fn *reasons;
     const char *folder; /* sysfs: of the device, and its sensors */
     const char *sensors;
-    char source[256];
+    char source[256], driver[80];
 };
 
 #define TAKE(field, name) *(void **)&m->field = dlsym(m->library, name)
@@ -58,7 +58,6 @@ static bool take_functions(struct meter *m)
 
 static void open_nvml(struct meter *m, const char *pci)
 {
-    char version[80] = "";
     text_fn *driver;
     m->library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!m->library) {
@@ -73,10 +72,9 @@ static void open_nvml(struct meter *m, const char *pci)
         m->device = NULL;
     *(void **)&driver = dlsym(m->library, "nvmlSystemGetDriverVersion");
     if (driver)
-        driver(version, sizeof version);
-    snprintf(m->source, sizeof m->source, "%s%s",
-             m->device ? "NVML, driver " : "NVML knows no device at ",
-             m->device ? version : pci);
+        driver(m->driver, sizeof m->driver);
+    snprintf(m->source, sizeof m->source, "NVML%s%s",
+             m->device ? "" : " knows no device at ", m->device ? "" : pci);
 }
 
 static void open_sysfs(struct meter *m, const char *pci, struct arena *a)
@@ -92,7 +90,12 @@ static void open_sysfs(struct meter *m, const char *pci, struct arena *a)
             m->sensors = arena_fmt(a, "%s/hwmon/%s", dir, i->d_name);
     closedir(d);
     m->folder = dir;
-    snprintf(m->source, sizeof m->source, "sysfs %s", dir);
+    snprintf(m->source, sizeof m->source, "sysfs");
+    FILE *f = fopen("/sys/module/amdgpu/version", "r");
+    if (f && fscanf(f, "%79s", m->driver) != 1)
+        m->driver[0] = 0;
+    if (f)
+        fclose(f);
 }
 
 struct meter *meter_open(const char *pci, const char *arch, struct arena *a)
@@ -119,6 +122,11 @@ void meter_close(struct meter *m)
 const char *meter_source(const struct meter *m)
 {
     return m->source;
+}
+
+const char *meter_driver(const struct meter *m)
+{
+    return m->driver;
 }
 
 static void read_nvml(struct meter *m, struct meter_reading *r)

@@ -19,6 +19,8 @@ enum {
     OPS = CALL_N,
     NOTE = 512,
     LINE = 64,        /* points at most */
+    COOL_STEPS = 20,
+    COOL_STEP_NS = 10000000,
 };
 #define SUSTAIN_S 3.0   /* each heavy call is held so long */
 #define LIGHT 5e5 /* of ref_cost: SPANS of them are nothing beside the timing */
@@ -43,6 +45,7 @@ struct session {
     struct table *table;
     size_t tables;
     double begun, best_clock_hz;
+    bool hot;                  /* the last row was throttled */
     bool bad[OPS][2];          /* operation, variant: a case was wrong */
     char version[96];
 };
@@ -214,6 +217,19 @@ static bool throttled(struct session *s, const struct meter_reading *m)
     return m->thermal || (m->known && m->power_capped && slow);
 }
 
+/* Waits, not for long, until the last call's heat no longer holds the clock. */
+static void cool(struct session *s)
+{
+    const struct timespec step = {0, COOL_STEP_NS};
+    for (int i = 0; i < COOL_STEPS && s->hot; i++) {
+        struct meter_reading m = meter_read(s->t->meter);
+        if (!m.thermal && !m.power_capped)
+            break;
+        nanosleep(&step, NULL);
+    }
+    s->hot = false;
+}
+
 static bool store(struct session *s, struct track *k, size_t i,
                   const struct timer_result *r, struct err *e)
 {
@@ -239,6 +255,7 @@ static bool store(struct session *s, struct track *k, size_t i,
         row.version = arena_fmt(s->a, "%s %s",
                                 s->t->vendor->version(s->t->handle), r->scheme);
     k->time_s[i] = r->time.median_s;
+    s->hot = row.throttled;
     s->sum->measured++;
     s->sum->throttled += row.throttled;
     if (s->ask->ears.row)
@@ -264,6 +281,7 @@ static bool measure(struct session *s, struct track *k, size_t i,
         s->sum->wrong++;
         return true;
     }
+    cool(s);
     if (timer_run(s->t, &ask, &r, &mine))
         return store(s, k, i, &r, e);
     if (!timer_alive(s->t)) {
@@ -303,13 +321,15 @@ static size_t open_looks(const struct track *k)
     return n;
 }
 
+/* All lines' lightest points first: heavy ones bring the device to its power
+ * limit, and what follows runs at a lower clock. */
 static bool first_pass(struct session *s, struct err *e)
 {
     size_t total = 0, done = 0;
     for (size_t i = 0; i < s->sum->lines; i++)
         total += open_looks(&s->track[i]);
-    for (size_t i = 0; i < s->sum->lines; i++)
-        for (int j = 0; j < FIRST_LOOK; j++) {
+    for (int j = 0; j < FIRST_LOOK; j++)
+        for (size_t i = 0; i < s->sum->lines; i++) {
             struct track *k = &s->track[i];
             size_t at = look(k->line->n, j);
             if (!isnan(k->time_s[at]))

@@ -122,7 +122,8 @@ bool price_basis_note(const struct price_ask *ask, const struct shape_ask *s,
     if (!note(t, &dec, true, e) || !note(t, &pre, false, e)
         || !note_host(t, s, e))
         return false;
-    *b = (struct price_basis){.ops = (uint32_t)t->n, .engine = engine(ask->costs->tuned, a),
+    *b = (struct price_basis){.ops = (uint32_t)t->n,
+                              .engine = engine(ask->costs->tuned, a),
                               .ape_median = ape(t)};
     for (int i = 0; i < t->n; i++) {
         b->laws += t->seen[i].law;

@@ -45,9 +45,10 @@ struct tuned tuned_of(const struct op_costs *c)
 static const enum tuned_param slows[] = {
     TUNED_GEMM_FP8_MEM,  TUNED_GEMM_FP8_MID,  TUNED_GEMM_FP8_MUL,
     TUNED_GEMM_BF16_MEM, TUNED_GEMM_BF16_MUL, TUNED_MOE_MEM,
-    TUNED_MOE_MUL,       TUNED_MOE_MOVE,      TUNED_DECODE_D64,    TUNED_DECODE_D128,
-    TUNED_DECODE_FP8,    TUNED_PREFILL_D64,   TUNED_PREFILL_D128,
-    TUNED_REDUCE_RATE,   TUNED_ELEMENT,       TUNED_LAUNCH};
+    TUNED_MOE_MUL,       TUNED_MOE_MOVE,      TUNED_DECODE_D64,
+    TUNED_DECODE_D128,   TUNED_DECODE_FP8,    TUNED_PREFILL_D64,
+    TUNED_PREFILL_D128,  TUNED_REDUCE_RATE,   TUNED_ELEMENT,
+    TUNED_LAUNCH};
 
 void tuned_choose(struct tuned *t, const struct tuned_ways *w)
 {

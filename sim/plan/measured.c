@@ -357,7 +357,7 @@ static void read_row(struct measured_reader *r, struct measured_row *row)
     row->ways = (struct tuned_ways){
         .marlin = strstr(field(r, "other_flags"), "USE_MARLIN=1") != NULL,
         .old_fp8 = minor >= 0 && minor < 14,
-        .triton_mha = strstr(field(r, "attention_backend"), "AITER_MHA=0") != NULL,
+        .triton_mha = strstr(field(r, "attention_backend"), "AITER_MHA=0"),
         .mixed = strstr(field(r, "engine_version"), "..") != NULL,
         .uniform = strcmp(field(r, "load_format"), "random") == 0,
         .zeros = strcmp(field(r, "load_format"), "dummy") == 0};

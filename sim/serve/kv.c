@@ -18,6 +18,7 @@
  * 4. need <= free is tested before anything is taken, so taking cannot fail. */
 
 enum { KV_NULL = 0, KV_FIRST_CAP = 16 };
+enum { KV_AHEAD = 12 }; /* blocks whose places in the table are fetched early */
 
 static int64_t blocks_for(const struct kv *kv, int64_t tokens)
 {
@@ -102,6 +103,7 @@ void kv_keep_ids(struct kv *kv)
         slots *= 2;
     kv->mask = (uint32_t)(slots - 1);
     kv->table = ARENA_ARRAY(kv->a, struct kv_slot, slots);
+    kv->home = ARENA_ARRAY(kv->a, uint32_t, n);
     kv->dup_next = ARENA_ARRAY(kv->a, uint32_t, n);
     kv->dup_prev = ARENA_ARRAY(kv->a, uint32_t, n);
 }
@@ -123,6 +125,7 @@ void kv_name(struct kv *kv, struct kv_req *r, const struct sched_spec *spec,
 
     r->n_hash = r->at_seg = r->n_seg = 0;
     r->at_off = r->boundary = 0;
+    r->run_left = 0;
     r->prompt = spec->prompt_tokens;
     r->user = spec->user;
     if (!kv->caching)
@@ -221,8 +224,11 @@ static void take(struct kv *kv, struct kv_req *r, int g, int32_t from,
         r->ids[g][i] = b;
     }
     /* forgotten only now: vLLM pops all, then evicts */
-    for (int32_t i = from; kv->caching && i < to; i++)
+    for (int32_t i = from; kv->caching && i < to; i++) {
+        if (i + KV_AHEAD < to)
+            kv_prefix_soon(kv, r->ids[g][i + KV_AHEAD]);
         kv_prefix_forget(kv, r->ids[g][i]);
+    }
 }
 
 /* ---- a request ---- */

@@ -11,10 +11,10 @@ struct kv_hit {
     uint32_t cap;
 };
 
-/* A place of the table; the key's low half spares most looks at the block. */
+/* A place of the table; the home spares most looks at the block's key. */
 struct kv_slot {
     uint32_t block; /* 0 = empty */
-    uint32_t low;
+    uint32_t home;  /* where it would like to be, mod slots */
 };
 
 /* Blocks whose return waits for a step. */
@@ -38,10 +38,12 @@ struct kv {
     bool caching, ids;
     bool unhashed_first, hits_first, sparse_windows;
 
-    /* per block, with identities; block 0 is null and heads the free list */
+    /* per block, with identities; block 0 is null and heads the free list.
+     * Arrays apart: neighbours in the list mostly have neighbouring ids. */
     uint32_t *next, *prev; /* free list */
     uint32_t *ref;
     uint64_t *key;                 /* 0 = not hashed */
+    uint32_t *home;                /* of the key, in the table */
     uint32_t *dup_next, *dup_prev; /* blocks of equal key, a ring */
     struct kv_slot *table;         /* key -> first block, open addressing */
     uint32_t mask;

@@ -6,6 +6,9 @@
 /* Source: vLLM v1/core/block_pool.py (BlockHashToBlockMap) and
  * find_longest_cache_hit of the full and sliding-window managers. */
 
+enum { SOON = 12 };
+enum { NEIGHBOURS = 8 }; /* two cache lines of the table */
+
 /* MurmurHash3's 64-bit finalizer (A. Appleby, public domain). */
 static uint64_t mix(uint64_t x)
 {
@@ -53,54 +56,82 @@ static int32_t run(struct kv_req *r, int64_t at, int32_t most, uint64_t *text,
     return n;
 }
 
+/* Where block n_hash's entries go.  A prompt's blocks are looked up, entered and
+ * forgotten one after the other, so those inside one text lie side by side in
+ * the table, NEIGHBOURS at a time; what is not the continuation of the block
+ * before goes anywhere.  A function of the same runs as the hash. */
+static uint32_t home_of(const struct kv *kv, struct kv_req *r, uint64_t hash,
+                        uint64_t text, int64_t first, bool whole)
+{
+    bool follows = r->run_left && whole && text == r->run_text
+                && first == r->run_next;
+
+    r->run_left = follows ? r->run_left - 1 : whole ? NEIGHBOURS - 1 : 0;
+    r->run_text = text;
+    r->run_next = first + kv->bs;
+    return follows ? r->home[r->n_hash - 1] + 1 : (uint32_t)hash;
+}
+
 /* Makes hashes of the first n blocks; their tokens must be known. */
 static void hash_to(struct kv *kv, struct kv_req *r, uint32_t n)
 {
     while (r->n_hash < n) {
-        uint64_t h = r->n_hash ? r->hash[r->n_hash - 1] : 1, text;
-        int64_t at = (int64_t)r->n_hash * kv->bs, first;
+        uint64_t h = r->n_hash ? r->hash[r->n_hash - 1] : 1, text = 0;
+        int64_t at = (int64_t)r->n_hash * kv->bs, first = 0;
+        uint32_t cap = r->cap_hash;
+        int32_t k = 0;
 
-        for (int32_t left = kv->bs, k; left; left -= k, at += k) {
+        for (int32_t left = kv->bs; left; left -= k, at += k) {
             k = run(r, at, left, &text, &first);
             h = chain(h, run_id(text, (uint64_t)first, (uint64_t)k));
         }
+        ARENA_ROOM(kv->a, r->home, r->n_hash, cap);
         ARENA_ROOM(kv->a, r->hash, r->n_hash, r->cap_hash);
+        r->home[r->n_hash] = home_of(kv, r, h, text, first, k == kv->bs);
         r->hash[r->n_hash++] = h;
     }
 }
 
-/* The table's key of a block hash in a group; never 0. */
-static uint64_t key_of(uint64_t hash, int g)
-{
-    uint64_t k = mix(hash + (uint64_t)g + 1);
+/* What the table knows a block hash in a group by. */
+struct name {
+    uint64_t key; /* never 0 */
+    uint32_t home;
+};
 
-    return k ? k : 1;
+static struct name name_of(const struct kv_req *r, int32_t i, int g)
+{
+    uint64_t k = mix(r->hash[i] + (uint64_t)g + 1);
+
+    /* groups apart, by the golden ratio as in SplitMix */
+    return (struct name){k ? k : 1, r->home[i] + (uint32_t)g * 0x9e3779b9U};
 }
 
-static uint32_t slot_of(const struct kv *kv, uint64_t key)
+static uint32_t slot_of(const struct kv *kv, struct name n)
 {
-    uint32_t i = (uint32_t)key & kv->mask;
+    uint32_t i = n.home & kv->mask;
 
     while (kv->table[i].block
-           && (kv->table[i].low != (uint32_t)key
-               || kv->key[kv->table[i].block] != key))
+           && (kv->table[i].home != n.home
+               || kv->key[kv->table[i].block] != n.key))
         i = (i + 1) & kv->mask;
     return i;
 }
 
-static uint32_t lookup(const struct kv *kv, uint64_t hash, int g)
+static uint32_t lookup(const struct kv *kv, const struct kv_req *r, int32_t i,
+                       int g)
 {
-    return kv->table[slot_of(kv, key_of(hash, g))].block;
+    return kv->table[slot_of(kv, name_of(r, i, g))].block;
 }
 
-static void insert(struct kv *kv, uint32_t b, uint64_t key)
+static void insert(struct kv *kv, uint32_t b, struct name n)
 {
-    struct kv_slot *slot = &kv->table[slot_of(kv, key)];
+    struct kv_slot *slot = &kv->table[slot_of(kv, n)];
     uint32_t first = slot->block;
 
-    kv->key[b] = key;
+    kv->key[b] = n.key;
+    kv->home[b] = n.home;
     if (!first) {
-        *slot = (struct kv_slot){b, (uint32_t)key};
+        *slot = (struct kv_slot){b, n.home};
         kv->dup_next[b] = kv->dup_prev[b] = b;
         return;
     }
@@ -116,7 +147,7 @@ static void slot_out(struct kv *kv, uint32_t hole)
     uint32_t i = (hole + 1) & kv->mask;
 
     for (; kv->table[i].block; i = (i + 1) & kv->mask) {
-        uint32_t home = kv->table[i].low & kv->mask;
+        uint32_t home = kv->table[i].home & kv->mask;
 
         if (((i - home) & kv->mask) < ((i - hole) & kv->mask))
             continue;
@@ -133,7 +164,7 @@ void kv_prefix_forget(struct kv *kv, uint32_t b)
 
     if (!kv->key[b])
         return;
-    i = slot_of(kv, kv->key[b]);
+    i = slot_of(kv, (struct name){kv->key[b], kv->home[b]});
     slot = &kv->table[i];
     must(slot->block);
     if (kv->dup_next[b] == b) {
@@ -145,6 +176,11 @@ void kv_prefix_forget(struct kv *kv, uint32_t b)
             slot->block = kv->dup_next[b];
     }
     kv->key[b] = 0;
+}
+
+void kv_prefix_soon(const struct kv *kv, uint32_t b)
+{
+    __builtin_prefetch(&kv->table[kv->home[b] & kv->mask], 1);
 }
 
 void kv_prefix_evict(struct kv *kv, const struct kv_req *r, int32_t idx)
@@ -189,10 +225,13 @@ void kv_prefix_cache(struct kv *kv, struct kv_req *r, int32_t tokens)
         for (int32_t i = r->cached; i < full; i++) {
             uint32_t b = r->ids[g][i];
 
+            if (i + SOON < full)
+                __builtin_prefetch(
+                    &kv->table[name_of(r, i + SOON, g).home & kv->mask], 1);
             if (!b || !kept(kv, r, g, i))
                 continue;
             must(!kv->key[b]);
-            insert(kv, b, key_of(r->hash[i], g));
+            insert(kv, b, name_of(r, i, g));
         }
     r->cached = full;
 }
@@ -204,7 +243,7 @@ static int32_t find_full(struct kv *kv, const struct kv_req *r, int g,
     int32_t n = 0;
 
     for (; n < max; n++) {
-        uint32_t b = lookup(kv, r->hash[n], g);
+        uint32_t b = lookup(kv, r, n, g);
 
         if (!b)
             break;
@@ -223,7 +262,7 @@ static int32_t find_window(struct kv *kv, const struct kv_req *r, int g,
     uint32_t *ids = kv->hit.ids[g];
 
     for (int32_t i = max - 1; i >= 0; i--) {
-        ids[i] = lookup(kv, r->hash[i], g);
+        ids[i] = lookup(kv, r, i, g);
         run = ids[i] ? run + 1 : 0;
         if (!run || run < want)
             continue;

@@ -20,6 +20,8 @@ void kv_prefix_miss(struct kv *kv);
 void kv_prefix_cache(struct kv *kv, struct kv_req *r, int32_t tokens);
 /* Forgets what a block holds, if anything. */
 void kv_prefix_forget(struct kv *kv, uint32_t block);
+/* Fetches what forgetting will need into the processor's cache. */
+void kv_prefix_soon(const struct kv *kv, uint32_t block);
 /* Forgets a request's blocks from the idx-th on (failed loads). */
 void kv_prefix_evict(struct kv *kv, const struct kv_req *r, int32_t idx);
 

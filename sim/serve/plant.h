@@ -113,8 +113,9 @@ struct plant {
 static inline int64_t plant_blocks(const struct sched_opt *o, int64_t tokens)
 {
     int64_t n = 0, bs = o->block_size, all = (tokens + bs - 1) / bs;
+    int64_t batches = o->window_cap_in_flight && o->async_scheduling ? 2 : 1;
     for (int g = 0; g < o->n_groups; g++) {
-        int64_t span = (int64_t)o->window[g] - 1 + o->max_num_batched_tokens;
+        int64_t span = o->window[g] - 1 + batches * o->max_num_batched_tokens;
         int64_t cap = o->window[g] ? (span + bs - 1) / bs + 1 : all;
         n += all < cap ? all : cap;
     }

@@ -24,10 +24,9 @@ static int begin(void **state)
 {
     static struct desk d;
     d = (struct desk){.a = arena_open()};
-    d.sp = (struct space){.s = &d.s, .topology = d.topology, .n = TOPOLOGIES,
-                          .points = POINTS};
-    snprintf(d.path, sizeof d.path, "/tmp/tandem-journal-%d",
-             (int)getpid());
+    d.sp = (struct space){
+        .s = &d.s, .topology = d.topology, .n = TOPOLOGIES, .points = POINTS};
+    snprintf(d.path, sizeof d.path, "/tmp/tandem-journal-%d", (int)getpid());
     *state = &d;
     return 0;
 }
@@ -164,8 +163,8 @@ static void done_leaves_nothing(void **state)
     d->j = (struct journal){.fd = -1};
     put(d, 3); /* none open: nothing happens */
     assert_true(journal_ok(&d->j, &d->e));
-    assert_false(journal_open(&d->j, "/nowhere/x.part", 1, &d->sp, true, d->a,
-                              &d->e));
+    assert_false(
+        journal_open(&d->j, "/nowhere/x.part", 1, &d->sp, true, d->a, &d->e));
     EQ(d->e.kind, ERR_SYSTEM);
 }
 

@@ -161,6 +161,10 @@ static void blocks_of_a_request(void **state)
     EQ(plant_blocks(&o, 4096), 512);
     o.max_num_batched_tokens = 1024; /* ceil((127 + 1024) / 16) + 1 */
     EQ(plant_blocks(&o, 4096), 256 + 73);
+    o.window_cap_in_flight = true; /* 0.32 counts two batches */
+    EQ(plant_blocks(&o, 4096), 256 + 73);
+    o.async_scheduling = true;
+    EQ(plant_blocks(&o, 4096), 256 + 137);
 }
 
 static void a_length_that_fits_the_pool(void **state)
