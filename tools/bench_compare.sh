@@ -34,11 +34,11 @@ best() { sort -k2 -n | tail -1; }
 echo "case $base here ratio" \
     | awk '{ printf "%-24s %12s %12s %8s\n", $1, $2 "/s", $3 "/s", $4 }'
 for c in $cases; do
-    old= new=
-    for i in $(seq $rounds); do
-        old="$old$(once $tree $c)
+    old='' new=''
+    for _ in $(seq $rounds); do
+        old="$old$(once $tree "$c")
 "
-        new="$new$(once . $c)
+        new="$new$(once . "$c")
 "
     done
     echo "$c $(printf '%s' "$old" | best) $(printf '%s' "$new" | best)"

@@ -155,10 +155,10 @@ static inline struct plant case_plant(struct rng *r,
     struct plant p = fix_plant(pool, pd ? 2 : 1);
     p.router.prefill = (enum route_kind)rng_below(r, ROUTE_N);
     p.router.decode = (enum route_kind)rng_below(r, ROUTE_N);
-    case_router(r, &p.router);
     p.router.scrape_s = scrape[rng_below(r, 3)];
     p.router.hop_s = hop[rng_below(r, 3)];
     p.router.sidecar_s = hop[rng_below(r, 3)];
+    case_router(r, &p.router);
     return p;
 }
 
