@@ -138,7 +138,7 @@ int info(struct plugin_device *d, struct plugin_info *i, const char **why)
     TRY(hipGetDeviceProperties(&p, d->index));
     TRY(hipMemGetInfo(&i->free_bytes, &i->memory_bytes));
     TRY(hipDriverGetVersion(&driver));
-    snprintf(i->name, sizeof i->name, "%s", p.name);
+    snprintf(i->name, sizeof i->name, "%.*s", PLUGIN_TEXT - 1, p.name);
     snprintf(i->arch, sizeof i->arch, "%s", &PLUGIN_NAME[4]);
     TRY(hipDeviceGetPCIBusId(i->pci, (int)sizeof i->pci, d->index));
     snprintf(i->driver, sizeof i->driver, "%s %d.%d", DEVICE_AMD ? "HIP" : "CUDA",
@@ -175,8 +175,9 @@ void give(struct plugin_device *, void *p)
     (void)hipFree(p);
 }
 
-int pinned(struct plugin_device *, size_t bytes, void **p, const char **why)
+int pinned(struct plugin_device *d, size_t bytes, void **p, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipHostMalloc(p, bytes, 0));
     return 0;
 }
@@ -188,6 +189,7 @@ void unpin(struct plugin_device *, void *p)
 
 int wait(struct plugin_device *d, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipStreamSynchronize(d->stream));
     return 0;
 }
@@ -195,6 +197,7 @@ int wait(struct plugin_device *d, const char **why)
 int copy_in(struct plugin_device *d, void *to, const void *from, size_t bytes,
             const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipMemcpyAsync(to, from, bytes, hipMemcpyHostToDevice, d->stream));
     return wait(d, why);
 }
@@ -202,6 +205,7 @@ int copy_in(struct plugin_device *d, void *to, const void *from, size_t bytes,
 int copy_out(struct plugin_device *d, void *to, const void *from, size_t bytes,
              const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipMemcpyAsync(to, from, bytes, hipMemcpyDeviceToHost, d->stream));
     return wait(d, why);
 }
@@ -209,6 +213,7 @@ int copy_out(struct plugin_device *d, void *to, const void *from, size_t bytes,
 int zero(struct plugin_device *d, void *p, int byte, size_t bytes,
          const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipMemsetAsync(p, byte, bytes, d->stream));
     return 0;
 }
@@ -234,6 +239,7 @@ template <int BYTES> __global__ void fill_numbers(void *to, fill f, uint64_t n)
 int make(struct plugin_device *d, void *p, const struct fill *f, uint64_t n,
          const char **why)
 {
+    TRY(hipSetDevice(d->index));
     const dim3 grid(DEVICE_EMU ? 1 : 2048), block(256);
     const fill g = *f;
     if (n == 0)
@@ -269,12 +275,14 @@ size_t work(struct plugin_device *d, const struct call *c)
 
 int launch(struct plugin_device *d, const struct call *c, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(op_of(c)->launch(c, d->units, d->stream));
     return 0;
 }
 
 int mark(struct plugin_device *d, int event, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipEventRecord(d->event[event], d->stream));
     return 0;
 }
@@ -291,6 +299,7 @@ int between(struct plugin_device *d, int from, int to, double *seconds,
 
 int record(struct plugin_device *d, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipStreamBeginCapture(d->stream, hipStreamCaptureModeThreadLocal));
     return 0;
 }
@@ -312,6 +321,7 @@ int keep(struct plugin_device *d, struct plugin_graph **g, const char **why)
 
 int replay(struct plugin_device *d, struct plugin_graph *g, const char **why)
 {
+    TRY(hipSetDevice(d->index));
     TRY(hipGraphLaunch(g->exec, d->stream));
     return 0;
 }

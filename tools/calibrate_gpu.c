@@ -16,7 +16,7 @@
 enum { NAMES = 16, MINUTES = 8, NOTES_SHOWN = 20 };
 #define SHORTEST_MIN 0.05
 #define NULL_NOISE 0.01
-#define SOURCE "calibrate gpu: graph replays, cold weights and caches"
+#define SOURCE "calibrate gpu"
 
 struct options {
     struct cmd_common c;
@@ -41,7 +41,7 @@ static const struct argp_option rows[] = {
     {"device", KEY_DEVICE, "auto|null|FILE.so", 0,
      "auto: the first plug-in that finds one; null: a stated law, no device", 1},
     {"ops", KEY_OPS, "NAME,...", 0,
-     "gemm, prefill, decode, moe, norm, copy, gaps (all)", 1},
+     "gemm, prefill, decode, moe, norm, copy, gaps, reduce (all)", 1},
     {"models", KEY_MODELS, "NAME,...", 0, "models whose shards are covered", 1},
     {"minutes", KEY_MINUTES, "N", 0, "of wall time for all of it (8)", 1},
     {"no-sustained", KEY_BRIEF, NULL, 0, "hold nothing at the power limit", 1},
@@ -68,7 +68,7 @@ static void names(const char **list, char *arg, struct argp_state *state)
 static void check_ops(const struct options *o, struct argp_state *state)
 {
     for (const char *const *p = o->ops; *p; p++) {
-        bool known = strcmp(*p, "gaps") == 0;
+        bool known = strcmp(*p, "gaps") == 0 || strcmp(*p, "reduce") == 0;
         for (const struct grid *const *g = grid_table; *g; g++)
             known |= strcmp((*g)->name, *p) == 0;
         if (!known)

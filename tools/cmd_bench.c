@@ -1,4 +1,5 @@
-/* tandem bench: the replay and sweep cases of scenarios/bench, one JSON line each.
+/* tandem bench: the replay and sweep cases of scenarios/bench, one JSON line
+ * each.
  * cpu_s is this process's CPU time around the simulation alone: cards, fits and
  * price tables are built before the clock starts.  A replay is run a few times
  * and the fastest counts: the work is the same, what differs is the machine.

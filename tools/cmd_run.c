@@ -205,7 +205,8 @@ static int run_main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!cmd_open(&ses, &o.c, &e))
         return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e) && run_answer(&ses, &o, &s, &e);
+    bool ok = cmd_scenario(&ses, o.path, &s, &e)
+           && run_answer(&ses, &o, &s, &e);
     cmd_close(&ses);
     return ok ? 0 : cmd_fail(&e);
 }

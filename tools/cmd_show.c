@@ -4,6 +4,7 @@
 #include "sim/plan/scenario_rows.h"
 #include "sim/plan/space.h"
 #include "tools/cmd.h"
+#include "tools/show_wire.h"
 
 #include <math.h>
 #include <string.h>
@@ -229,11 +230,16 @@ static bool show_any(struct cmd_session *s, const struct show_options *o,
             return err_set(e, ERR_USAGE, "show scenario: which file?");
         return show_scenario(s, o->arg, e);
     }
+    if (strcmp(o->what, "wire") == 0) {
+        if (!o->arg)
+            return err_set(e, ERR_USAGE, "show wire: which scenario file?");
+        return show_wire(s, o->arg, e);
+    }
     for (size_t i = 0; i < sizeof show_table / sizeof *show_table; i++)
         if (strcmp(show_table[i].name, o->what) == 0)
             return show_table[i].show(s, e);
     return err_set(e, ERR_USAGE, "show: gpus, models, wires, engines, routers, "
-                   "arrivals, forms, keys or scenario FILE, not \"%s\"",
+                   "arrivals, forms, keys, scenario FILE or wire FILE, not \"%s\"",
                    o->what);
 }
 
@@ -243,9 +249,9 @@ static int show_main(int argc, char **argv)
     struct argp argp = {
         .parser = show_parse,
         .args_doc = "gpus | models | wires | engines | routers | arrivals | "
-                    "forms | keys | scenario FILE",
-        .doc = "Prints cards, rooms, the keys of a scenario file, or a "
-               "scenario with every default filled in.",
+                    "forms | keys | scenario FILE | wire FILE",
+        .doc = "Prints cards, rooms, the keys of a scenario file, a scenario "
+               "with every default filled in, or where its KV transfers wait.",
         .children = child};
     struct show_options o = {0};
     struct cmd_session ses;

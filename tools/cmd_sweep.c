@@ -180,8 +180,10 @@ static bool sweep_journal(struct sweep *w, struct cmd_session *ses,
     const char *all = arena_fmt(ses->a, "%s\n%s", ses->store_name, text);
     cJSON_free(text);
     json_free(s);
-    return journal_open(&w->journal, arena_fmt(ses->a, "%s.part", to),
-                        journal_mark(all), &w->sp, w->o->resume, ses->a, e);
+    struct journal_ask ask = {.path = arena_fmt(ses->a, "%s.part", to),
+                              .mark = journal_mark(all), .sp = &w->sp,
+                              .resume = w->o->resume};
+    return journal_open(&w->journal, &ask, ses->a, e);
 }
 
 /* What was computed is kept, also after an interruption. */

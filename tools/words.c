@@ -82,6 +82,9 @@ void words_run(FILE *f, const struct scenario *s, const cJSON *a)
     words_dist(f, "E2E", a, "e2e_ms");
     if (answer_at(a, "kv_transfer_ms"))
         words_dist(f, "KV transfer", a, "kv_transfer_dist_ms");
+    if (answer_at(a, "failed"))
+        fprintf(f, "\n%.0f requests failed: their KV could not be loaded\n",
+                answer_num(a, "failed"));
     const cJSON *met = answer_at(a, "slo_met");
     if (met)
         fprintf(f, "\nSLO %s\n", cJSON_IsTrue(met) ? "met" : "not met");

@@ -3,6 +3,7 @@
 #include "calibrate/gpu/cases.h"
 #include "calibrate/gpu/check.h"
 #include "calibrate/gpu/gaps.h"
+#include "calibrate/gpu/reduce.h"
 #include "calibrate/gpu/sustain.h"
 #include "kernels/ref.h"
 #include "sim/base/must.h"
@@ -19,6 +20,7 @@ enum {
     OPS = CALL_N,
     NOTE = 512,
     LINE = 64,        /* points at most */
+    REDUCE_MIB = 64,
     COOL_STEPS = 20,
     COOL_STEP_NS = 10000000,
 };
@@ -151,6 +153,8 @@ static bool plan(struct session *s, struct err *e)
 
 static bool asked_for(const struct session *s, const struct call *c)
 {
+    if (c->op == CALL_REDUCE)
+        return wanted(s->ask, "reduce");
     for (size_t i = 0; i < s->sum->lines; i++)
         if (s->track[i].line->point[0].call.op == c->op)
             return true;
@@ -438,8 +442,36 @@ static bool done(struct session *s, struct err *e)
     return ok;
 }
 
+static bool all_reduce(struct session *s, struct err *e)
+{
+    struct err mine = {ERR_NONE, ""};
+    size_t rows;
+    struct reduce_ask ask = {
+        .dir = s->ask->dir,
+        .source = s->ask->source,
+        .date = s->ask->date,
+        .most_bytes = (size_t)REDUCE_MIB << 20,
+        .most_ranks = CALL_RANKS,
+    };
+    if (!wanted(s->ask, "reduce"))
+        return true;
+    tell(s, now() - s->begun, s->ask->seconds, NULL);
+    bool ok = reduce_run(s->t, &ask, &rows, &mine);
+    s->sum->measured += rows;
+    if (ok)
+        return true;
+    s->sum->wrong += mine.kind == ERR_NO;
+    note(s, "%s: %s", mine.kind == ERR_NO ? "wrong" : "left out", mine.text);
+    if (timer_alive(s->t))
+        return true;
+    *e = mine;
+    return false;
+}
+
 static bool specials(struct session *s, struct err *e)
 {
+    if (!all_reduce(s, e))
+        return false;
     if (wanted(s->ask, "gaps") &&
         !gaps_run(s->t, s->ask->dir, s->ask->source, s->ask->date, e))
         return false;

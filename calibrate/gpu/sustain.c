@@ -92,13 +92,13 @@ static void row(FILE *f, const char *name, const struct held *h,
 
 /* Llama-70B's largest layer and attention of 8 thousand tokens. */
 static const struct timer_ask asks[] = {
-    {.call = &(struct call){.op = CALL_GEMM,
+    {.call = &(const struct call){.op = CALL_GEMM,
                             .gemm = {8192, 57344, 8192, CALL_BF16, .y = NULL}},
      .vendor = true},
-    {.call = &(struct call){.op = CALL_GEMM,
+    {.call = &(const struct call){.op = CALL_GEMM,
                             .gemm = {8192, 57344, 8192, CALL_FP8, .y = NULL}},
      .vendor = true},
-    {.call = &(struct call){.op = CALL_PREFILL,
+    {.call = &(const struct call){.op = CALL_PREFILL,
                             .attn = {.batch = 1,
                                      .q_len = 8192,
                                      .kv_len = 8192,

@@ -30,7 +30,7 @@
 extern const struct rail_ops rail_verbs;
 
 enum {
-    PSN = 0x5a5a5a, /* any 24 bits: it only has to be told */
+    PSN_MASK = 0xffffff,
     /* Local acknowledge timeout 4.096 us x 2^18 = 1.07 s, 7 tries: shaped links
      * queue for longer than the usual 67 ms. */
     TIMEOUT = 18,
@@ -56,6 +56,7 @@ struct verbs {
     struct ibv_cq *cq;
     struct ibv_qp *qp[RAIL_QPS];
     uint32_t qps, mtu, reads;
+    uint32_t psn; /* another each time: late packets of the last fit nowhere */
     struct rail_end its;
     int watch;
     bool alone;    /* one processor */
@@ -219,6 +220,7 @@ static bool verbs_begin_rail(const struct rail_ask *ask, struct rail **r,
     x->bytes = ask->bytes;
     x->qps = ask->qps;
     x->watch = ask->watch;
+    x->psn = (uint32_t)((uint64_t)(clock_s(CLOCK_MONOTONIC) * 1e6) & PSN_MASK);
     x->gpu.fd = -1;
     x->alone = sched_getaffinity(0, sizeof set, &set) != 0
             || CPU_COUNT(&set) < 2;
@@ -238,7 +240,7 @@ static void verbs_end(const struct rail *r, struct rail_end *mine)
     *mine = (struct rail_end){
         .mtu = x->mtu,
         .lid = x->port.lid,
-        .psn = PSN,
+        .psn = x->psn,
         .rkey = x->mr->rkey,
         .reads = x->reads,
         .addr = x->host ? (uintptr_t)x->host : x->gpu.at,
@@ -292,7 +294,7 @@ static bool to_send(struct verbs *x, struct ibv_qp *qp, struct err *e)
                             .timeout = TIMEOUT,
                             .retry_cnt = RETRIES,
                             .rnr_retry = RETRIES,
-                            .sq_psn = PSN,
+                            .sq_psn = x->psn,
                             .max_rd_atomic = (uint8_t)x->reads};
     int rc = ibv_modify_qp(qp, &a,
                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT

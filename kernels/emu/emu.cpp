@@ -1,9 +1,9 @@
 /* The emulator's scheduler and its matrix instructions.
  *
- * Blocks run one after the other.  When all fibers of the running blocks spin
- * (wait for another block), the next block is let in; when there is none and
- * nobody moves, the launch hangs on a device too, and the program stops here
- * and says so.  Shared arrays are static, one for all blocks: kernels that spin
+ * Blocks of a kernel run one after the other.  When all fibers of the running
+ * blocks spin (wait for another block), the next block of each kernel is let in;
+ * when there is none and nobody moves, the launch hangs on a device too, and the
+ * program stops here and says so.  Shared arrays are static, one for all blocks: kernels that spin
  * must have none. */
 #include <hip/hip_runtime.h>
 
@@ -56,6 +56,7 @@ struct fiber {
 };
 
 struct block {
+    const emu_work *of;
     dim3 id;
     std::vector<fiber> fibers;
     std::vector<meeting> waves, groups;
@@ -68,7 +69,6 @@ struct block {
 
 std::vector<std::vector<unsigned char>> spare_stacks;
 fiber *now;
-const std::function<void(void)> *entry;
 
 #if defined(__x86_64__)
 void *host_sp;
@@ -105,7 +105,7 @@ void enter(fiber *f)
 
 void body()
 {
-    (*entry)();
+    now->in->of->what();
     now->done = true;
     now->in->left--;
     leave(now);
@@ -157,13 +157,18 @@ const unsigned char *meet(meeting &m, int place, const void *mine, size_t bytes)
     return items;
 }
 
-std::unique_ptr<block> begin(dim3 id, dim3 size, size_t shared,
+std::unique_ptr<block> begin(const emu_work *of, unsigned number,
                              std::vector<std::vector<unsigned char>> &stacks)
 {
+    const dim3 size = of->block, grid = of->grid;
+    const size_t shared = of->shared;
+    const dim3 id(number % grid.x, number / grid.x % grid.y,
+                  number / (grid.x * grid.y));
     const int n = (int)(size.x * size.y * size.z);
     std::unique_ptr<block> b(new block(n));
     if (shared > SHARED)
         stop("more shared memory than a block can have");
+    b->of = of;
     b->id = id;
     b->left = n;
     b->memory.assign(shared + 2048, 0xff); /* not a number */
@@ -192,6 +197,8 @@ std::unique_ptr<block> begin(dim3 id, dim3 size, size_t shared,
 bool turn(block *b)
 {
     bool moved = false;
+    gridDim = b->of->grid;
+    blockDim = b->of->block;
     for (fiber &f : b->fibers) {
         if (f.done || !ready(&f))
             continue;
@@ -210,26 +217,25 @@ bool turn(block *b)
 
 } // namespace
 
-static void run(dim3 grid, dim3 size, size_t shared,
-                const std::function<void(void)> &kernel)
+void emu_run(const std::vector<emu_work> &kernels)
 {
-    const unsigned total = grid.x * grid.y * grid.z;
-    unsigned next = 0;
-    int idle = 0; /* turns in which everybody only spun */
+    std::vector<unsigned> next(kernels.size(), 0);
+    int idle = 2; /* turns in which everybody only spun */
     std::vector<std::unique_ptr<block>> running;
     std::vector<std::vector<unsigned char>> stacks;
-    gridDim = grid;
-    blockDim = size;
-    entry = &kernel;
-    while (next < total || !running.empty()) {
-        if (idle > PATIENCE && next == total)
-            stop("a launch hangs: all threads wait");
-        if (next < total && (running.empty() || idle > 1)) {
-            dim3 id(next % grid.x, next / grid.x % grid.y,
-                    next / (grid.x * grid.y));
-            running.push_back(begin(id, size, shared, stacks));
-            next++;
+    for (;;) {
+        bool waiting = false;
+        for (size_t k = 0; k < kernels.size() && idle > 1; k++) {
+            const dim3 grid = kernels[k].grid;
+            if (next[k] == grid.x * grid.y * grid.z)
+                continue;
+            running.push_back(begin(&kernels[k], next[k]++, stacks));
+            waiting = true;
         }
+        if (running.empty())
+            break;
+        if (idle > PATIENCE && !waiting)
+            stop("a launch hangs: all threads wait");
         idle++;
         for (auto &b : running)
             if (turn(b.get()))
@@ -237,16 +243,12 @@ static void run(dim3 grid, dim3 size, size_t shared,
         for (size_t i = running.size(); i-- > 0;)
             if (running[i]->left == 0)
                 running.erase(running.begin() + (long)i);
-        if (running.empty())
+        if (running.empty()) {
+            idle = 2;
             for (; !stacks.empty(); stacks.pop_back())
                 spare_stacks.push_back(std::move(stacks.back()));
+        }
     }
-}
-
-void emu_launch(dim3 grid, dim3 size, size_t shared,
-                const std::function<void(void)> &kernel)
-{
-    emu_do([=] { run(grid, size, shared, kernel); });
 }
 
 int emu_lane(void)

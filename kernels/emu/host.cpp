@@ -7,29 +7,60 @@
 #include <stdlib.h>
 #include <vector>
 
+struct emu_graph {
+    std::vector<emu_work> node;
+};
 struct emu_stream {
-    int unused;
+    std::vector<emu_work> queue;
+    emu_graph *recording;
 };
 struct emu_event {
     std::chrono::steady_clock::time_point at;
 };
-struct emu_graph {
-    std::vector<std::function<void(void)>> node;
-};
 
-static emu_graph *recording;
+static std::vector<emu_stream *> streams;
 
-void emu_do(const std::function<void(void)> &what)
+static int devices(void)
 {
-    if (recording)
-        recording->node.push_back(what);
-    else
-        what();
+    const char *n = getenv("EMU_DEVICES");
+    return n ? atoi(n) : 1;
+}
+
+/* Until every stream's queue is empty. */
+static void drain(void)
+{
+    for (;;) {
+        std::vector<emu_work> kernels;
+        for (emu_stream *s : streams) {
+            while (!s->queue.empty() && s->queue.front().grid.x == 0) {
+                s->queue.front().what();
+                s->queue.erase(s->queue.begin());
+            }
+            if (s->queue.empty())
+                continue;
+            kernels.push_back(s->queue.front());
+            s->queue.erase(s->queue.begin());
+        }
+        if (kernels.empty())
+            return;
+        emu_run(kernels);
+    }
+}
+
+void emu_queue(hipStream_t s, const emu_work &w)
+{
+    if (s->recording) {
+        s->recording->node.push_back(w);
+        return;
+    }
+    s->queue.push_back(w);
+    if (devices() == 1)
+        drain();
 }
 
 hipError_t hipGetDeviceCount(int *n)
 {
-    *n = 1;
+    *n = devices();
     return hipSuccess;
 }
 
@@ -111,45 +142,50 @@ hipError_t hipHostFree(void *p)
 }
 
 hipError_t hipMemcpyAsync(void *to, const void *from, size_t n, hipMemcpyKind,
-                          hipStream_t)
+                          hipStream_t s)
 {
-    emu_do([=] { memcpy(to, from, n); });
+    emu_do(s, [=] { memcpy(to, from, n); });
     return hipSuccess;
 }
 
-hipError_t hipMemsetAsync(void *p, int byte, size_t n, hipStream_t)
+hipError_t hipMemsetAsync(void *p, int byte, size_t n, hipStream_t s)
 {
-    emu_do([=] { memset(p, byte, n); });
+    emu_do(s, [=] { memset(p, byte, n); });
     return hipSuccess;
 }
 
 hipError_t hipStreamCreateWithFlags(hipStream_t *s, unsigned)
 {
     *s = new emu_stream();
+    streams.push_back(*s);
     return hipSuccess;
 }
 
 hipError_t hipStreamDestroy(hipStream_t s)
 {
+    for (size_t i = 0; i < streams.size(); i++)
+        if (streams[i] == s)
+            streams.erase(streams.begin() + (long)i);
     delete s;
     return hipSuccess;
 }
 
 hipError_t hipStreamSynchronize(hipStream_t)
 {
+    drain();
     return hipSuccess;
 }
 
-hipError_t hipStreamBeginCapture(hipStream_t, int)
+hipError_t hipStreamBeginCapture(hipStream_t s, int)
 {
-    recording = new emu_graph();
+    s->recording = new emu_graph();
     return hipSuccess;
 }
 
-hipError_t hipStreamEndCapture(hipStream_t, hipGraph_t *g)
+hipError_t hipStreamEndCapture(hipStream_t s, hipGraph_t *g)
 {
-    *g = recording;
-    recording = nullptr;
+    *g = s->recording;
+    s->recording = nullptr;
     return *g ? hipSuccess : hipErrorInvalidValue;
 }
 
@@ -172,10 +208,10 @@ hipError_t hipGraphExecDestroy(hipGraphExec_t e)
     return hipSuccess;
 }
 
-hipError_t hipGraphLaunch(hipGraphExec_t e, hipStream_t)
+hipError_t hipGraphLaunch(hipGraphExec_t e, hipStream_t s)
 {
-    for (auto &f : e->node)
-        f();
+    for (auto &w : e->node)
+        emu_queue(s, w);
     return hipSuccess;
 }
 
@@ -191,14 +227,15 @@ hipError_t hipEventDestroy(hipEvent_t e)
     return hipSuccess;
 }
 
-hipError_t hipEventRecord(hipEvent_t e, hipStream_t)
+hipError_t hipEventRecord(hipEvent_t e, hipStream_t s)
 {
-    e->at = std::chrono::steady_clock::now();
+    emu_do(s, [=] { e->at = std::chrono::steady_clock::now(); });
     return hipSuccess;
 }
 
 hipError_t hipEventSynchronize(hipEvent_t)
 {
+    drain();
     return hipSuccess;
 }
 
@@ -210,13 +247,13 @@ hipError_t hipEventElapsedTime(float *ms, hipEvent_t from, hipEvent_t to)
 
 hipError_t hipDeviceCanAccessPeer(int *can, int, int)
 {
-    *can = 0;
+    *can = 1;
     return hipSuccess;
 }
 
 hipError_t hipDeviceEnablePeerAccess(int, unsigned)
 {
-    return hipErrorNotSupported;
+    return hipSuccess;
 }
 
 hipError_t hipGetLastError(void)

@@ -10,9 +10,6 @@
 #include <string.h>
 
 #define MAX_REQUESTS 1e9
-/* A load that takes longer (four months) is a slip of the pen; times of any
- * kind then stay inside ns_t. */
-#define MAX_SPAN_S 1e7
 #define MAX_AT_S 9.2e9
 
 /* `vllm bench serve --num-prompts` (engine.md 7.1). */
@@ -77,11 +74,11 @@ static bool check(const struct load_spec *s, struct err *e)
     if (is_trace(s))
         return true;
     if (has_key(s, "rate_rps")
-        && (double)s->requests / s->rate_rps > MAX_SPAN_S)
+        && (double)s->requests / s->rate_rps > LOAD_MAX_SPAN_S)
         return err_set(e, ERR_INPUT,
                        "load: %lld requests at %g a second last longer than "
                        "%g s",
-                       (long long)s->requests, s->rate_rps, MAX_SPAN_S);
+                       (long long)s->requests, s->rate_rps, LOAD_MAX_SPAN_S);
     return length_check(&s->isl, "load.isl", e)
         && length_check(&s->osl, "load.osl", e);
 }

@@ -22,15 +22,17 @@ enum length_kind {
     LENGTH_UNIFORM,
     LENGTH_VLLM_RANGE,
     LENGTH_INFERENCEX,
-    LENGTH_LOGNORMAL
+    LENGTH_LOGNORMAL,
+    LENGTH_GAUSSIAN
 };
 struct length_spec {
     int kind;         /* enum length_kind */
     int64_t tokens;   /* fixed, vllm range, inferencex: L; lognormal: mean */
-    int64_t min, max; /* uniform: inclusive; lognormal: clamp */
+    int64_t min, max; /* uniform: inclusive; lognormal, gaussian: clamp */
     double ratio;     /* vllm: [floor(L(1-r)), ceil(L(1+r))];
                           inferencex: [int(r L), L] */
     double sigma;     /* lognormal: of the logarithm */
+    double stdev;     /* gaussian: tokens */
 };
 
 struct arrive; /* descriptor of a kind, below */
@@ -43,6 +45,8 @@ struct load_spec {
     double burstiness;   /* gamma shape; 1 = Poisson */
     bool rescale;        /* vllm bench: the last arrival lands at N / rate */
     double rate2_rps, dwell_s; /* mmpp: second state, mean stay in each */
+    double ramp_start_rps, ramp_end_rps; /* ramp: of first and last request */
+    bool ramp_exponential;
     double period_s, swing;    /* diurnal: period, relative amplitude < 1 */
     const char *trace; /* path (from the working directory), kind trace */
     double speedup;    /* trace: times divided by this */
@@ -66,6 +70,9 @@ struct load_req {
 };
 
 enum { LOAD_MAX_TOKENS = 10000000 }; /* of one prompt or answer */
+/* A load that takes longer (four months) is a slip of the pen; times of any
+ * kind then stay inside ns_t. */
+#define LOAD_MAX_SPAN_S 1e7
 
 struct load;
 
@@ -93,7 +100,7 @@ cJSON *load_write(const struct load_spec *spec); /* the caller frees it */
  * sim/load/arrive.h; nothing else is edited. */
 struct arrive {
     const char *name; /* closed, constant, diurnal, gamma, mmpp, poisson or
-                         trace */
+                         trace, ramp */
     const char *what;
     const struct json_row *rows;
     /* Arrival time of request i in seconds, drawing from the stream; called

@@ -78,19 +78,19 @@ static bool begin(struct journal *j, const struct head *h, struct err *e)
     return true;
 }
 
-bool journal_open(struct journal *j, const char *path, uint64_t mark,
-                  const struct space *sp, bool resume, struct arena *a,
-                  struct err *e)
+bool journal_open(struct journal *j, const struct journal_ask *ask,
+                  struct arena *a, struct err *e)
 {
-    size_t trials = sp->n * sp->points;
-    struct head want = {JOURNAL_MAGIC, sizeof(struct record), mark, trials};
+    size_t trials = ask->sp->n * ask->sp->points;
+    struct head want = {JOURNAL_MAGIC, sizeof(struct record), ask->mark,
+                        trials};
     struct head got = {0};
-    *j = (struct journal){.path = arena_str(a, path), .sp = sp};
+    *j = (struct journal){.path = arena_str(a, ask->path), .sp = ask->sp};
     j->place = ARENA_ARRAY(a, size_t, trials);
-    j->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (j->fd < 0)
         return complain(j, e);
-    ssize_t n = resume ? pread(j->fd, &got, sizeof got, 0) : 0;
+    ssize_t n = ask->resume ? pread(j->fd, &got, sizeof got, 0) : 0;
     if (n < 0)
         return complain(j, e);
     if (n < (ssize_t)sizeof got) /* killed before it had begun */
@@ -101,7 +101,7 @@ bool journal_open(struct journal *j, const char *path, uint64_t mark,
     return err_set(e, ERR_INPUT,
                    "%s: belongs to another sweep, or to another build of "
                    "tandem; remove it or leave out --resume",
-                   path);
+                   j->path);
 }
 
 bool journal_find(const struct journal *j, size_t i, struct trial *t)

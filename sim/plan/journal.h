@@ -24,12 +24,17 @@ struct journal {
 /* What makes two sweeps one: a hash of a text that names everything they
  * depend on. */
 uint64_t journal_mark(const char *text);
-/* Opens path, or makes it anew unless resume is set and it belongs to this
+struct journal_ask {
+    const char *path;
+    uint64_t mark;
+    const struct space *sp;
+    bool resume;
+};
+/* Opens the path, or makes it anew unless resume is set and it belongs to this
  * mark; then its trials are found.  ERR_INPUT when it belongs to another
  * sweep, ERR_SYSTEM when it cannot be read or made. */
-bool journal_open(struct journal *j, const char *path, uint64_t mark,
-                  const struct space *sp, bool resume, struct arena *a,
-                  struct err *e);
+bool journal_open(struct journal *j, const struct journal_ask *ask,
+                  struct arena *a, struct err *e);
 /* Trial i as it was found on disk; false: it is not there.  One pread. */
 bool journal_find(const struct journal *j, size_t i, struct trial *t);
 /* Appends a finished trial. */

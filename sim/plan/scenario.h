@@ -22,7 +22,11 @@ struct scenario_engine {
     bool prefix_caching, async_scheduling, enable_chunked_prefill;
     bool enforce_eager;
     int quick_reduce;      /* 0 none, 1 int4 */
-    int kv_connector;      /* 0 by role, 1 nixl, 2 decode-bench */
+    int kv_connector; /* 0 by role, 1 nixl, 2 decode-bench, 3 moriio-read,
+                         4 moriio-write */
+    bool kv_parallel_dispatch;
+    int kv_load_failure_policy; /* 0 by profile, 1 recompute, 2 fail */
+    double kv_expiry_s, kv_handshake_ms;
     int attention_backend; /* 0 default, 1 triton, 2 aiter-unified ... */
     int64_t cudagraph_max; /* largest captured size */
     const char *id; /* all of the above as text: equal options, equal text */

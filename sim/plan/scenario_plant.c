@@ -16,7 +16,14 @@ enum { BIG_TOKENS = 8192, BIG_SEQS = 1024, SMALL_TOKENS = 2048,
        SMALL_SEQS = 256 };
 enum { BLOCK = 16, BLOCK_AITER_UNIFIED = 64 }; /* engine.md 3.11 */
 enum { ENGINE_AITER_UNIFIED = 2 };             /* scenario_rows: attention */
-enum { CONNECTOR_BY_ROLE, CONNECTOR_NIXL, CONNECTOR_DECODE_BENCH };
+enum {
+    CONNECTOR_BY_ROLE,
+    CONNECTOR_NIXL,
+    CONNECTOR_DECODE_BENCH,
+    CONNECTOR_MORIIO_READ,
+    CONNECTOR_MORIIO_WRITE
+};
+enum { FAILURE_BY_PROFILE, FAILURE_RECOMPUTE, FAILURE_FAIL };
 enum { KV_FP8 = 1 }; /* scenario_rows: kv_cache_dtype */
 
 struct scenario_compiled {
@@ -61,6 +68,8 @@ static void plant_options(const struct scenario *s,
     o->enable_prefix_caching = g->prefix_caching;
     o->enable_chunked_prefill = g->enable_chunked_prefill;
     o->attn_window = s->llm.window;
+    if (g->kv_load_failure_policy != FAILURE_BY_PROFILE)
+        o->load_failure_fails = g->kv_load_failure_policy == FAILURE_FAIL;
     o->connector = g->kv_connector == CONNECTOR_DECODE_BENCH
                        ? SCHED_DECODE_BENCH
                    : role != ROLE_AGGREGATED ? SCHED_NIXL
@@ -166,10 +175,16 @@ static bool plant_compile(const struct scenario *s,
                                 .pin_expiry_s = p.pin_expiry_s,
                                 .pin_heartbeat = p.pin_heartbeat};
     plant_options(s, &key->engine, key->role, &pool->sched);
-    if (key->engine.kv_connector == CONNECTOR_NIXL
+    if (!isnan(key->engine.kv_expiry_s))
+        pool->pin_expiry_s = key->engine.kv_expiry_s;
+    if (key->engine.kv_connector != CONNECTOR_BY_ROLE
+        && key->engine.kv_connector != CONNECTOR_DECODE_BENCH
         && key->role == ROLE_AGGREGATED)
-        return err_set(e, ERR_INPUT, "engine.kv_connector: \"nixl\" needs a "
-                       "prefill and a decode pool");
+        return err_set(e, ERR_INPUT, "engine.kv_connector: \"%s\" needs "
+                       "a prefill and a decode pool",
+                       key->engine.kv_connector == CONNECTOR_NIXL
+                           ? "nixl"
+                           : "moriio");
     if (!plant_memory(s, &key->engine, &p, pool, e))
         return false;
     const struct sched_opt *o = &pool->sched;
@@ -217,7 +232,12 @@ static bool plant_pair(const struct scenario *s,
     int p = t->pool[0].tp, d = t->pool[1].tp, kv = s->llm.kv_heads;
     const struct plant_pool *a = &plant->pool[0], *b = &plant->pool[1];
     bool fp8 = t->pool[0].engine.kv_cache_dtype == KV_FP8;
-    bool pair = a->sched.connector == SCHED_NIXL
+    const struct scenario_engine *pe = &t->pool[0].engine;
+    const struct scenario_engine *de = &t->pool[1].engine;
+    bool pair = (pe->kv_connector == CONNECTOR_MORIIO_WRITE)
+                 == (de->kv_connector == CONNECTOR_MORIIO_WRITE)
+             && pe->kv_parallel_dispatch == de->kv_parallel_dispatch
+             && a->sched.connector == SCHED_NIXL
              && b->sched.connector == SCHED_NIXL
              && fp8 == (t->pool[1].engine.kv_cache_dtype == KV_FP8);
     if (p > d && p > kv && !s->llm.kv_lora)
@@ -259,6 +279,10 @@ bool scenario_plant(const struct scenario *s, const struct scenario_topology *t,
         if (!plant_pool(s, &t->pool[i], cache, &p->pool[i], e))
             return false;
     }
+    const struct scenario_engine *last = &t->pool[t->n_pools - 1].engine;
+    p->kv_write = last->kv_connector == CONNECTOR_MORIIO_WRITE;
+    p->kv_parallel = p->kv_write && last->kv_parallel_dispatch;
+    p->handshake_s = t->n_pools > 1 ? last->kv_handshake_ms / 1e3 : 0;
     return scenario_router_fits(s, t, e)
         && (t->n_pools < 2 || plant_pair(s, t, p, e));
 }

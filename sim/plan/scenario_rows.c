@@ -111,7 +111,8 @@ static const char *const kv_dtypes[] = {"auto", "fp8", "bfloat16", NULL};
 static const char *const policies[] = {"fcfs", "priority", NULL};
 static const char *const quick_reduce[] = {"none", "int4", NULL};
 static const char *const connectors[] = {"by-role", "nixl", "decode-bench",
-                                         NULL};
+                                         "moriio-read", "moriio-write", NULL};
+static const char *const failures[] = {"by-profile", "recompute", "fail", NULL};
 static const char *const attention[] = {
     "default", "triton", "aiter-unified", "aiter-fa", "rocm-attn",
     "flash-attn", NULL};
@@ -150,7 +151,16 @@ const struct json_row scenario_rows_engine[] = {
     PICK(scenario_engine, quick_reduce, "\"none\"", quick_reduce,
          "VLLM_ROCM_QUICK_REDUCE_QUANTIZATION"),
     PICK(scenario_engine, kv_connector, "\"by-role\"", connectors,
-         "KV connector: nixl under P/D; decode-bench fills the cache"),
+         "KV connector: nixl under P/D; decode-bench fills the cache; "
+         "moriio-read pulls as nixl does, moriio-write pushes layer by layer"),
+    ENGINE(kv_parallel_dispatch, JSON_BOOL, 0, 0, "true",
+           "moriio-write: both sides get a request at once"),
+    PICK(scenario_engine, kv_load_failure_policy, "\"by-profile\"", failures,
+         "what becomes of a request whose KV fails to load"),
+    ENGINE(kv_expiry_s, JSON_NUM, 0.001, 1e6, JSON_ABSENT,
+           "unfetched prefill blocks are freed after this; default by profile"),
+    ENGINE(kv_handshake_ms, JSON_NUM, 0, MAX_MS, "0",
+           "first contact of a decode and a prefill engine; 0 = warmed up"),
     PICK(scenario_engine, attention_backend, "\"default\"", attention,
          "decides the default block size"),
     ENGINE(cudagraph_max, JSON_INT, 1, 8192, JSON_ABSENT,

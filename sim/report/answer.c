@@ -186,6 +186,8 @@ static void put_util(cJSON *a, const struct scenario_topology *t,
     }
     put_text(a, "bottleneck", world_bottleneck_name(o->bottleneck));
     put_count(a, "preemptions", o->preemptions);
+    if (o->failed)
+        put_count(a, "failed", o->failed);
     if (!is_pd(t))
         return;
     answer_put(a, "kv_transfer_ms", o->kv_transfer.mean);
@@ -417,6 +419,7 @@ static const char *const tail[] = {
     "basis.extrapolated",
     "basis.laws",
     "basis.calibrated",
+    "failed",
 };
 #define COUNT(x) (sizeof(x) / sizeof((x)[0]))
 

@@ -10,15 +10,10 @@
 #include "sim/serve/engine.h"
 
 #include "sim/base/must.h"
+#include "sim/serve/engine_quiet.h"
 #include "sim/serve/world_int.h"
 
 #include <string.h>
-
-/* Picoseconds to the nearest ns; costs are never negative. */
-static ns_t engine_ns(int64_t ps)
-{
-    return (ps + 500) / 1000;
-}
 
 static void engine_add(struct world *w, struct engine_list *l, uint32_t v)
 {
@@ -37,11 +32,6 @@ void engine_init(struct engine *g, struct world *w, const struct plant_pool *p,
     g->depth = p->sched.async_scheduling ? ENGINE_DEPTH : 1;
     g->state = ENGINE_IDLE;
     g->quiet.reach = ENGINE_RUN;
-}
-
-static struct engine_flight *engine_flight_at(struct engine *g, uint32_t i)
-{
-    return &g->flight[(g->head + i) % ENGINE_DEPTH];
 }
 
 /* ---- statistics ---------------------------------------------------------- */
@@ -158,14 +148,16 @@ static void engine_update(struct world *w, struct engine *g, ns_t now)
 {
     struct engine_flight *f = engine_flight_at(g, 0);
     struct sched_input in = {.rx = f->rx.v, .n_rx = f->rx.n,
-                             .tx = f->tx.v, .n_tx = f->tx.n};
+                             .tx = f->tx.v, .n_tx = f->tx.n,
+                             .lost = f->lost.v, .n_lost = f->lost.n,
+                             .lost_from = f->lost_from.v};
     uint32_t n = f->b.n;
     struct price_host h = price_hosts(g->plan->price, n, PRICE_FULL);
     uint64_t s = f->b.s;
     ns_t before = g->out_prev;
     int64_t used = engine_used(g);
     sched_update(g->sched, &f->b, &in, &g->out);
-    f->rx.n = f->tx.n = 0;
+    f->rx.n = f->tx.n = f->lost.n = f->lost_from.n = 0;
     g->head = (g->head + 1) % ENGINE_DEPTH;
     g->n_out--;
     g->host_free = now + (n ? engine_ns(h.update) : 0);
@@ -184,8 +176,10 @@ static void engine_finish(struct world *w, struct engine *g)
 {
     for (uint32_t i = 0; i < g->out.n_fin; i++) {
         struct sched_fin fin = g->out.fin[i];
-        must(fin.end == SCHED_END_LENGTH);
-        if (g->plan->role == ROLE_PREFILL)
+        must(fin.end == SCHED_END_LENGTH || fin.end == SCHED_END_ERROR);
+        if (fin.end == SCHED_END_ERROR)
+            world_mail(w, g->host_free, MAIL_FAILED, (uint32_t)fin.user);
+        else if (g->plan->role == ROLE_PREFILL)
             handover_prefilled(w, (uint32_t)fin.user,
                                fin.pinned ? fin.req : WORLD_NOBODY,
                                g->host_free);
@@ -206,12 +200,14 @@ static void engine_drain(struct world *w, struct engine *g)
         uint32_t n = prompt_segments(w, r);
         struct sched_spec spec = {
             .user = g->inbox.v[i],
+            .output = r->life + 1,
             .seg = w->seg,
             .n_seg = n,
             .prompt_tokens = r->isl,
             .max_tokens = prefill ? 1 : r->osl,
             .remote_decode = prefill,
-            .remote_prefill = remote && !prefill && r->pinned != WORLD_NOBODY,
+            .remote_prefill = remote && !prefill
+                           && (r->pinned != WORLD_NOBODY || r->expired),
         };
         sched_add(g->sched, &spec);
     }
@@ -283,6 +279,8 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
         t += handover_post(w, g, b, t);
     engine_swap(&f->rx, &g->rx);
     engine_swap(&f->tx, &g->tx);
+    engine_swap(&f->lost, &g->lost);
+    engine_swap(&f->lost_from, &g->lost_from);
     f->end = t;
     if (b->n) {
         t += engine_ns(h.prepare);
@@ -294,6 +292,8 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
         engine_admit(w, g, b, now);
         if (w->ask->watch)
             watch_step(w, g, b, start, start + gpu);
+        if (w->plant->kv_parallel && g->plan->role == ROLE_PREFILL)
+            t += push_chunk(w, g, b, start, start + gpu);
     }
     g->worker_free = t;
     g->host_free = g->plan->tp == 1 ? t : core;
@@ -301,152 +301,13 @@ static void engine_launch(struct world *w, struct engine *g, ns_t now)
 
 /* ---- quiet running ------------------------------------------------------- */
 
-/* Times of n rounds from the present state, which is BLOCKED.  Prices come as
- * arithmetic series (price.h), rounded to ns a step as single ones are. */
-static void engine_promise(struct engine *g, uint32_t n)
-{
-    struct engine_quiet *q = &g->quiet;
-    const struct sched_batch *newest = &engine_flight_at(g, g->n_out - 1)->b;
-    struct price_host h = price_hosts(g->plan->price, newest->n, PRICE_FULL);
-    ns_t up = engine_ns(h.update), sch = engine_ns(h.schedule);
-    ns_t prep = engine_ns(h.prepare), total = 0;
-    int64_t ones = newest->ones, ctx = newest->ones_ctx + ones;
-    int64_t dwin = g->plan->sched.attn_window > 0 ? 0 : ones;
-    int64_t win = newest->ones_win + dwin;
-    bool inlined = g->plan->tp == 1, alone = g->depth == 1;
-    ns_t oldest = engine_flight_at(g, 0)->end, gpu = g->gpu_free;
-    ns_t host = g->host_free, worker = g->worker_free;
-    struct price_run run = {.last = -1};
-    int64_t k = 0;
-    for (uint32_t i = 0; i < n; i++, k++) {
-        if (k > run.last) {
-            run = price_decode_run(g->plan->price, newest->ones,
-                                   ctx + i * ones, win + i * dwin, dwin);
-            k = 0;
-        }
-        ns_t dur = engine_ns(run.first + k * run.grow);
-        ns_t wake = host > oldest ? host : oldest, core = wake + up + sch;
-        worker = (core > worker ? core : worker) + prep;
-        host = inlined ? worker : core;
-        ns_t end = (worker > gpu ? worker : gpu) + dur;
-        oldest = alone ? end : gpu;
-        gpu = end;
-        q->wake[i] = wake;
-        q->worker[i] = worker;
-        q->end[i] = end;
-        q->busy[i] = total += dur;
-    }
-    q->n = n;
-    q->update = up;
-    q->schedule = sch;
-}
-
-/* When round i's host is free again. */
-static ns_t engine_quiet_host(const struct engine *g, uint32_t i)
-{
-    const struct engine_quiet *q = &g->quiet;
-    return g->plan->tp == 1 ? q->worker[i]
-                            : q->wake[i] + q->update + q->schedule;
-}
-
-/* Rounds whose update is over by `now`; their ends ascend. */
-static uint32_t engine_quiet_kept(const struct engine *g, ns_t now)
-{
-    const struct engine_quiet *q = &g->quiet;
-    uint32_t lo = 0, hi = q->n;
-    while (lo < hi) {
-        uint32_t mid = (lo + hi) / 2;
-        if (q->wake[mid] + q->update <= now)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-/* Output times of the first n promised rounds: gaps and ring. */
-static void engine_quiet_output(struct world *w, struct engine *g, uint32_t n)
-{
-    const struct engine_quiet *q = &g->quiet;
-    uint64_t s = engine_flight_at(g, 0)->b.s;
-    uint32_t ones = engine_flight_at(g, 0)->b.ones;
-    if (g->plan->role != ROLE_PREFILL) {
-        struct hist itl = w->itl; /* in registers */
-        ns_t before = g->out_prev;
-        for (uint32_t i = 0; i < n; i++) {
-            ns_t out = q->wake[i] + q->update;
-            hist_add(&itl, out - before, ones);
-            before = out;
-        }
-        w->itl = itl;
-    }
-    for (uint32_t i = n > ENGINE_RING ? n - ENGINE_RING : 0; i < n; i++)
-        g->ring[(s + i) % ENGINE_RING] = q->wake[i] + q->update;
-    g->ring_s = s + n;
-    g->out_prev = q->wake[n - 1] + q->update;
-    if (w->measuring && g->plan->role != ROLE_PREFILL) {
-        w->output_tokens += (int64_t)n * ones;
-        w->batch.tokens += (int64_t)n * ones;
-    }
-}
-
-/* Makes the first n promised rounds real. */
-static void engine_commit(struct world *w, struct engine *g, uint32_t n)
-{
-    struct engine_quiet *q = &g->quiet;
-    q->n = 0;
-    q->reach = 2 * n + ENGINE_LEAST;
-    if (!n)
-        return;
-    struct sched_batch *out[ENGINE_DEPTH];
-    for (uint32_t i = 0; i < g->n_out; i++)
-        out[i] = &engine_flight_at(g, i)->b;
-    engine_quiet_output(w, g, n);
-    sched_skip(g->sched, out, g->n_out, n);
-    g->busy += q->busy[n - 1];
-    g->steps += n;
-    if (g->depth > 1) {
-        ns_t newest = engine_flight_at(g, 1)->end;
-        engine_flight_at(g, 0)->end = n > 1 ? q->end[n - 2] : newest;
-        engine_flight_at(g, 1)->end = q->end[n - 1];
-    } else {
-        engine_flight_at(g, 0)->end = q->end[n - 1];
-    }
-    g->gpu_free = q->end[n - 1];
-    g->host_free = engine_quiet_host(g, n - 1);
-    g->worker_free = q->worker[n - 1];
-}
-
-/* Rounds that may be promised now, 0 when the next is not a quiet one; neither
- * is one whose update changes the gauge of waiting requests. */
-static uint32_t engine_quiet_rounds(struct world *w, struct engine *g)
-{
-    if (w->ask->engine_steps || g->n_out < g->depth || g->inbox.n || g->rx.n
-        || g->tx.n || g->away.n || sched_waiting(g->sched) != g->gauge
-        || route_sees_kv(w, g->pool))
-        return 0;
-    struct sched_batch *out[ENGINE_DEPTH];
-    for (uint32_t i = 0; i < g->n_out; i++) {
-        struct engine_flight *f = engine_flight_at(g, i);
-        if (!f->b.n || f->b.n_chunk || f->rx.n || f->tx.n)
-            return 0;
-        out[i] = &f->b;
-    }
-    int32_t win = g->plan->sched.attn_window;
-    if (win > 0 && out[0]->ones_win != (int64_t)out[0]->ones * win)
-        return 0; /* a context still shorter than the window */
-    uint32_t reach = g->quiet.reach;
-    return sched_quiet(g->sched, out, g->n_out,
-                       reach < ENGINE_RUN ? reach : ENGINE_RUN);
-}
-
 static void engine_block(struct world *w, struct engine *g)
 {
     uint32_t n = engine_quiet_rounds(w, g);
     g->state = n > 1 ? ENGINE_QUIET : ENGINE_BLOCKED;
     ns_t host = g->host_free, oldest = engine_flight_at(g, 0)->end;
     if (n > 1) {
-        engine_promise(g, n);
+        engine_quiet_promise(g, n);
         host = engine_quiet_host(g, n - 1);
         oldest = g->depth == 1 ? g->quiet.end[n - 1] : g->quiet.end[n - 2];
     }
@@ -460,7 +321,7 @@ static void engine_interrupt(struct world *w, struct engine *g, ns_t now)
     struct engine_quiet *q = &g->quiet;
     uint32_t n = engine_quiet_kept(g, now), promised = q->n;
     ns_t wake = n < promised ? q->wake[n] : NS_NEVER;
-    engine_commit(w, g, n);
+    engine_quiet_commit(w, g, n);
     g->state = ENGINE_BLOCKED;
     if (wake > now) {
         ns_t host = g->host_free, oldest = engine_flight_at(g, 0)->end;
@@ -548,7 +409,7 @@ void engine_wake(struct world *w, struct engine *g, ns_t now)
 {
     switch (g->state) {
     case ENGINE_QUIET:
-        engine_commit(w, g, g->quiet.n);
+        engine_quiet_commit(w, g, g->quiet.n);
         engine_oldest(w, g, now);
         break;
     case ENGINE_BLOCKED:
@@ -605,6 +466,14 @@ void engine_received(struct world *w, struct engine *g, uint32_t sched_req,
 {
     engine_add(w, &g->rx, sched_req);
     engine_poke(w, g, now);
+}
+
+void engine_lost(struct world *w, struct engine *g, uint32_t sched_req,
+                 int32_t from)
+{
+    engine_add(w, &g->lost, sched_req);
+    engine_add(w, &g->lost_from, (uint32_t)from);
+    engine_add(w, &g->rx, sched_req);
 }
 
 void engine_sent(struct world *w, struct engine *g, uint32_t sched_req,

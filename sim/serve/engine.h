@@ -53,6 +53,7 @@ struct engine_flight {
     struct sched_batch b;
     ns_t end;           /* its GPU work is done */
     struct engine_list rx, tx; /* receives and sends its worker noticed */
+    struct engine_list lost, lost_from; /* failed receives: sched_input */
 };
 
 struct engine_quiet {
@@ -81,6 +82,9 @@ struct engine {
     bool executed; /* the last schedule gave tokens */
     struct engine_list inbox; /* world requests to add */
     struct engine_list rx, tx; /* done, not yet noticed by the worker */
+    struct engine_list lost, lost_from;
+    ns_t *met;    /* by engine: handshake done; NULL, 0: not begun */
+    ns_t met_free; /* handshakes so far are over */
     struct engine_list away;   /* preempted by the last schedule */
     struct engine_quiet quiet;
     struct price_chunk *chunk; /* scratch for price_shape */
@@ -120,6 +124,10 @@ void engine_received(struct world *w, struct engine *g, uint32_t sched_req,
                      ns_t now);
 void engine_sent(struct world *w, struct engine *g, uint32_t sched_req,
                  ns_t now);
+/* A receive that its launch begins fails at once; `from` of its tokens are here
+ * all the same. */
+void engine_lost(struct world *w, struct engine *g, uint32_t sched_req,
+                 int32_t from);
 /* Makes real what a quiet run has promised up to `now`. */
 void engine_catch_up(struct world *w, struct engine *g, ns_t now);
 /* Brings the statistics up to `now` (end of the run). */

@@ -127,7 +127,7 @@ void kv_name(struct kv *kv, struct kv_req *r, const struct sched_spec *spec,
     r->at_off = r->boundary = 0;
     r->run_left = 0;
     r->prompt = spec->prompt_tokens;
-    r->user = spec->user;
+    r->user = spec->output ? spec->output : spec->user;
     if (!kv->caching)
         return;
     for (uint32_t i = 0; i < n; i++) {

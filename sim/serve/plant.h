@@ -103,6 +103,10 @@ struct plant {
     uint32_t n_pools;
     struct plant_router router;
     const struct wire_card *wire;
+    /* MoRI-IO WRITE: prefill pushes into blocks that decode holds already;
+     * kv_parallel: both sides get a request at once (engine.md 5.9) */
+    bool kv_write, kv_parallel;
+    double handshake_s; /* first contact of a pair of engines; 0 = warmed up */
     uint32_t nodes, gpus_per_node;
     uint32_t gpus; /* used by the pools */
 };

@@ -205,8 +205,12 @@ void route_deliver(struct world *w, uint32_t req, ns_t now)
     }
     struct engine *p = route_pick(w, 0, router->prefill, now);
     r->prefill = p->id;
-    d->active++;
-    d->tokens += r->isl;
-    route_record(w, d);
+    if (w->plant->kv_parallel) {
+        route_to(w, d, req, now);
+    } else {
+        d->active++;
+        d->tokens += r->isl;
+        route_record(w, d);
+    }
     route_to(w, p, req, now);
 }

@@ -90,7 +90,8 @@ struct sched_seg {
 
 /* What is asked; copied by sched_add. */
 struct sched_spec {
-    uint64_t user; /* the caller's handle; names the output text */
+    uint64_t user; /* the caller's handle; names the output text ... */
+    uint64_t output; /* ... unless this does; 0: it does not */
     const struct sched_seg *seg; /* NULL with n_seg 0: a unique prompt */
     uint32_t n_seg;
     int32_t prompt_tokens;
@@ -156,6 +157,11 @@ struct sched_input {
     uint32_t n_tx;
     const uint32_t *bad; /* block ids that failed to load */
     uint32_t n_bad;
+    /* Requests whose whole load failed, as if every block of it were bad, and
+     * how many of their tokens are here all the same; block identities are not
+     * needed.  They are in rx too. */
+    const uint32_t *lost, *lost_from;
+    uint32_t n_lost;
 };
 
 struct sched_fin {

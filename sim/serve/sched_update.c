@@ -103,6 +103,18 @@ static void look_for_bad(struct sched *s, const struct sched_batch *b,
         cut_back(s, b, &bad, s->running[i]);
 }
 
+static void lose(struct sched *s, const struct sched_input *in)
+{
+    for (uint32_t i = 0; i < in->n_lost; i++) {
+        uint32_t r = in->lost[i];
+
+        if (s->hot[r].status != SCHED_LOADING)
+            continue;
+        s->hot[r].computed = (int32_t)in->lost_from[i];
+        spoil(s, r);
+    }
+}
+
 /* ---- tokens ---- */
 
 static void note_irregular(struct sched *s, struct sched_output *out,
@@ -277,11 +289,13 @@ void sched_update(struct sched *s, struct sched_batch *b,
         kv_drain(s->kv, s->processed);
     }
     look_for_bad(s, b, in);
+    if (in && in->n_lost)
+        lose(s, in);
     sched_drift_update(s, b, out);
     outputs(s, b, out);
     if (!in)
         return;
-    if (in->n_bad)
+    if (in->n_bad || in->n_lost)
         settle_failed(s, out);
     transfers(s, in);
 }

@@ -70,7 +70,8 @@ void watch_transfer(struct world *w, const struct world_req *r)
                                                       .bytes = r->bytes});
 }
 
-void watch_life(struct world *w, const struct world_req *r, ns_t now)
+void watch_life(struct world *w, const struct world_req *r, bool failed,
+                ns_t now)
 {
     const struct watch *k = w->ask->watch;
 
@@ -81,6 +82,7 @@ void watch_life(struct world *w, const struct world_req *r, ns_t now)
                                               .isl = r->isl,
                                               .osl = r->osl,
                                               .warmup = !w->measuring,
+                                              .failed = failed,
                                               .sent = r->sent,
                                               .queued = r->queued,
                                               .admitted = r->admitted,

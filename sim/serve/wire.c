@@ -4,6 +4,7 @@
 #include "sim/serve/wire_share.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A flow holds its links from its start until its last byte is through; its
  * completion is seen a latency later.  Bytes on the move are a fluid at the
@@ -413,6 +414,25 @@ struct wire_link_seen wire_link_seen(const struct wire *w, uint32_t link,
         .busy = most_B > 0 ? fmin(1, moved_B / most_B) : 0,
         .waited_s = l->waited_s,
     };
+}
+
+/* Field by field: sums of equal runs are equal to the last byte. */
+void wire_sum(const struct wire *w, ns_t now, struct wire_sum *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    for (uint32_t l = 0; l < w->net.links; l++) {
+        struct wire_link_seen x = wire_link_seen(w, l, now);
+        sum->waited_s[x.kind] += x.waited_s;
+        sum->busiest[x.kind] = fmax(sum->busiest[x.kind], x.busy);
+        if (x.waited_s <= sum->worst.waited_s)
+            continue;
+        sum->worst.kind = x.kind;
+        sum->worst.node = x.node;
+        sum->worst.unit = x.unit;
+        sum->worst.moved_B = x.moved_B;
+        sum->worst.busy = x.busy;
+        sum->worst.waited_s = x.waited_s;
+    }
 }
 
 bool wire_check(const struct wire *w, struct err *e)

@@ -100,6 +100,14 @@ uint32_t wire_links(const struct wire *w);
 struct wire_link_seen wire_link_seen(const struct wire *w, uint32_t link,
                                      ns_t now);
 
+/* All links in one: how much was lost on which kind, and on which link most. */
+struct wire_sum {
+    double waited_s[WIRE_KINDS];
+    double busiest[WIRE_KINDS];  /* the busiest link of the kind */
+    struct wire_link_seen worst; /* waited_s 0: nobody waited for a link */
+};
+void wire_sum(const struct wire *w, ns_t now, struct wire_sum *sum);
+
 /* Bytes asked = bytes delivered + bytes of flows still moving, and the shares
  * are feasible and max-min fair.  ERR_SYSTEM; O(links + flows). */
 bool wire_check(const struct wire *w, struct err *e);

@@ -169,7 +169,7 @@ static void world_measure(struct world *w, ns_t now)
         g->kv_max = 0;
         g->preemptions = 0;
     }
-    w->sent = w->done = 0;
+    w->sent = w->done = w->failures = 0;
     world_client(w, now);
 }
 
@@ -230,18 +230,12 @@ static void world_batch_end(struct world *w, ns_t now)
     w->batch = (struct world_batch){.since = now};
 }
 
-/* The client has the last token. */
-static void world_finished(struct world *w, uint32_t req, ns_t now)
+/* A request has left: its slot is free, and so is its record. */
+static void world_over(struct world *w, uint32_t req, ns_t now)
 {
     struct world_req *r = &w->req[req];
-    must(r->started);
+    must(!r->pin_listed);
     route_answered(w, &w->engine[r->decode], r);
-    if (w->ask->watch)
-        watch_life(w, r, now);
-    hist_add(&w->e2e, now - r->sent, 1);
-    if (r->osl > 1)
-        hist_add(&w->tpot, (now - r->first) / (r->osl - 1), 1);
-    w->input_tokens += w->measuring ? r->isl : 0;
     w->last_token = now;
     w->done++;
     w->slots++;
@@ -260,6 +254,32 @@ static void world_finished(struct world *w, uint32_t req, ns_t now)
     world_client(w, now);
 }
 
+/* The client has the last token. */
+static void world_finished(struct world *w, uint32_t req, ns_t now)
+{
+    struct world_req *r = &w->req[req];
+    must(r->started);
+    if (w->plant->kv_parallel && push_holds(w, req))
+        return;
+    if (w->ask->watch)
+        watch_life(w, r, false, now);
+    hist_add(&w->e2e, now - r->sent, 1);
+    if (r->osl > 1)
+        hist_add(&w->tpot, (now - r->first) / (r->osl - 1), 1);
+    w->input_tokens += w->measuring ? r->isl : 0;
+    world_over(w, req, now);
+}
+
+/* The engine has ended it with an error, before its first token. */
+static void world_failed(struct world *w, uint32_t req, ns_t now)
+{
+    must(!w->req[req].started);
+    if (w->ask->watch)
+        watch_life(w, &w->req[req], true, now);
+    w->failures++;
+    world_over(w, req, now);
+}
+
 static void world_post(struct world *w, ns_t now)
 {
     while (w->n_mail && w->mail[0].at <= now) {
@@ -273,6 +293,18 @@ static void world_post(struct world *w, ns_t now)
             break;
         case MAIL_POST:
             handover_start(w, m.req, now);
+            break;
+        case MAIL_EXPIRE:
+            handover_expire(w, now);
+            break;
+        case MAIL_PUSH:
+            push_start(w, m.req, now);
+            break;
+        case MAIL_TAIL:
+            push_tail(w, m.req, now);
+            break;
+        case MAIL_FAILED:
+            world_failed(w, m.req, now);
             break;
         case MAIL_DONE:
             world_finished(w, m.req, now);
@@ -395,130 +427,13 @@ static void world_conserve(struct world *w)
         must_fail(e.text, __FILE__, __LINE__);
 }
 
-/* ---- outcome ------------------------------------------------------------- */
-
-static struct world_dist world_dist(const struct hist *h)
-{
-    double ms = 1 / NS_PER_MS;
-    if (!h->n)
-        return (struct world_dist){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-    return (struct world_dist){
-        .mean = hist_mean(h) * ms,
-        .p50 = hist_quantile(h, 50) * ms,
-        .p90 = hist_quantile(h, 90) * ms,
-        .p95 = hist_quantile(h, 95) * ms,
-        .p99 = hist_quantile(h, 99) * ms,
-        .p999 = hist_quantile(h, 99.9) * ms,
-        .max = (double)h->max * ms,
-    };
-}
-
-static void world_pools(struct world *w, struct outcome *o, ns_t end)
-{
-    double span = (double)(end - w->start);
-    for (uint32_t i = 0; i < w->plant->n_pools; i++) {
-        struct world_pool *p = &o->pool[i];
-        double n = w->plant->pool[i].replicas;
-        for (uint32_t k = 0; k < w->plant->pool[i].replicas; k++) {
-            struct engine *g = &w->engine[w->first[i] + k];
-            double usable = (double)(g->plan->sched.num_blocks - 1);
-            engine_settle(g, end);
-            p->busy += (double)g->busy / span / n;
-            p->kv += g->kv_area / usable / span / n;
-            p->waiting += g->wait_area / span / n;
-            p->kv_max = fmax(p->kv_max, (double)g->kv_max / usable);
-            bool in = w->plant->pool[i].role != ROLE_PREFILL;
-            p->nic = fmax(p->nic, wire_util(w->wire, g->node, in, end));
-            o->preemptions += g->preemptions;
-            o->steps += g->steps;
-        }
-        p->busy = fmin(p->busy, 1); /* a step in flight at the end */
-    }
-}
-
-/* The resource nearest to its limit; below this share the load is the limit. */
-#define WORLD_TIGHT 0.7
-
-static enum world_bottleneck world_tightest(const struct world *w,
-                                            const struct outcome *o)
-{
-    static const enum world_bottleneck busy[] = {
-        WORLD_COMPUTE_AGG, WORLD_COMPUTE_PREFILL, WORLD_COMPUTE_DECODE};
-    static const enum world_bottleneck kv[] = {
-        WORLD_KV_AGG, WORLD_KV_PREFILL, WORLD_KV_DECODE};
-    enum world_bottleneck b = WORLD_NONE;
-    double top = WORLD_TIGHT;
-    for (uint32_t i = 0; i < w->plant->n_pools; i++) {
-        const struct world_pool *p = &o->pool[i];
-        enum pool_role role = w->plant->pool[i].role;
-        if (p->busy > top) {
-            top = p->busy;
-            b = busy[role];
-        }
-        if (p->kv > top && p->waiting > 0.5) {
-            top = p->kv;
-            b = kv[role];
-        }
-        if (p->nic > top) {
-            top = p->nic;
-            b = WORLD_WIRE;
-        }
-    }
-    return b;
-}
-
-static void world_outcome(struct world *w, struct outcome *o)
-{
-    const struct load_spec *l = w->ask->load;
-    ns_t end = w->last_token;
-    double s = units_s(end - w->start);
-    must(s > 0);
-    memset(o, 0, sizeof *o);
-    if (w->batch.done)
-        world_batch_end(w, end);
-    world_inflight(w, end, 0);
-    o->requests = w->done;
-    o->output_tokens = w->output_tokens;
-    o->input_tokens = w->input_tokens;
-    o->duration_s = s;
-    bool closed = strcmp(l->arrive->name, "closed") == 0;
-    o->concurrency = closed
-                         ? (double)l->concurrency
-                         : w->inflight_area / (double)(end - w->start);
-    o->req_s = (double)w->done / s;
-    o->output_tok_s = (double)w->output_tokens / s;
-    o->total_tok_s = (double)(w->output_tokens + w->input_tokens) / s;
-    o->tpsu = o->output_tok_s / o->concurrency;
-    o->tpsg = o->output_tok_s / w->plant->gpus;
-    o->ttft = world_dist(&w->ttft_all);
-    o->itl = world_dist(&w->itl_all);
-    o->e2e = world_dist(&w->e2e_all);
-    o->tpot = world_dist(&w->tpot);
-    o->kv_transfer = world_dist(&w->transfer);
-    o->interactivity = 1000 / o->tpot.p50;
-    double n = (double)w->done * NS_PER_MS;
-    o->ttft_route = w->part[0] / n;
-    o->ttft_queue = w->part[1] / n;
-    o->ttft_prefill = w->part[2] / n;
-    o->ttft_stage = w->part[3] / n;
-    o->ttft_transfer = w->part[4] / n;
-    o->ttft_first = w->part[5] / n;
-    o->ci_tpsu = batch_means_half95(&w->ci[0]) / o->concurrency;
-    o->ci_tpsg = batch_means_half95(&w->ci[0]) / w->plant->gpus;
-    o->ci_ttft_p99 = batch_means_half95(&w->ci[1]) / NS_PER_MS;
-    o->ci_itl_p99 = batch_means_half95(&w->ci[2]) / NS_PER_MS;
-    o->ci_e2e_p99 = batch_means_half95(&w->ci[3]) / NS_PER_MS;
-    world_pools(w, o, end);
-    o->bottleneck = world_tightest(w, o);
-    o->events = w->events;
-}
-
 bool world_run(const struct world_ask *ask, struct arena *a,
                struct outcome *out, struct err *e)
 {
     struct world_ask own = *ask;
     struct world w = {.ask = &own, .plant = ask->plant, .arena = a,
-                      .free_req = WORLD_NOBODY};
+                      .free_req = WORLD_NOBODY, .pin_first = WORLD_NOBODY,
+                      .pin_last = WORLD_NOBODY};
     if (!load_new(&w.load, ask->load, ask->seed, a, e))
         return false;
     struct hist *all[] = {&w.itl, &w.ttft, &w.e2e, &w.itl_all, &w.ttft_all,
@@ -543,7 +458,10 @@ bool world_run(const struct world_ask *ask, struct arena *a,
         return false;
     }
     world_conserve(&w);
-    world_outcome(&w, out);
+    if (w.batch.done)
+        world_batch_end(&w, w.last_token);
+    world_inflight(&w, w.last_token, 0);
+    tally_outcome(&w, out);
     return true;
 }
 

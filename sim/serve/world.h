@@ -9,6 +9,7 @@
 #include "sim/load/load.h"
 #include "sim/serve/plant.h"
 #include "sim/serve/watch.h"
+#include "sim/serve/wire.h"
 
 /* A distribution in milliseconds; NAN where there is no sample. */
 struct world_dist {
@@ -31,7 +32,8 @@ enum world_bottleneck {
 const char *world_bottleneck_name(enum world_bottleneck b);
 
 struct outcome {
-    int64_t requests; /* completed = asked, always */
+    int64_t requests; /* completed; with `failed` all that was asked */
+    int64_t failed;   /* ended by the engine with an error; in nothing else */
     int64_t output_tokens, input_tokens;
     double duration_s; /* first send to last token */
     double concurrency; /* client slots, or mean in flight when open loop */
@@ -47,6 +49,7 @@ struct outcome {
     /* half-widths of the 95 % interval (batch means) */
     double ci_tpsu, ci_tpsg, ci_ttft_p99, ci_itl_p99, ci_e2e_p99;
     struct world_pool pool[PLANT_POOLS];
+    struct wire_sum wire; /* where transfers waited */
     enum world_bottleneck bottleneck;
     int64_t preemptions;
     int64_t steps;   /* engine steps simulated */

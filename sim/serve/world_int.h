@@ -39,6 +39,17 @@ struct world_req {
                          nothing is left to fetch and decode prefills */
     uint32_t loading; /* decode side's handle while its KV is on the way */
     int32_t local;    /* tokens of it that decode had cached */
+    /* prefill's blocks wait to be fetched until `expires` (handover.c) */
+    ns_t expires;
+    uint32_t pin_prev, pin_next;
+    bool pin_listed, expired;
+    /* MoRI-IO WRITE (push.c): decode has blocks; the last chunk's first layer
+     * is there, and its last */
+    ns_t alloc, layer, computed;
+    bool allocated, layered;
+    bool pushing, tailing; /* all but the last layer, the last, are moving */
+    bool replied;          /* prefill has */
+    bool answered;         /* decode has, and waits for prefill */
     uint64_t life;    /* number in the order of sending */
     int64_t bytes;    /* of KV transferred, all ranks */
     uint32_t next_free;
@@ -49,7 +60,16 @@ struct world_req {
     bool first_prompt; /* request 0 or a warm-up copy of it */
 };
 
-enum mail_kind { MAIL_DELIVER, MAIL_HANDOVER, MAIL_POST, MAIL_DONE };
+enum mail_kind {
+    MAIL_DELIVER,
+    MAIL_HANDOVER,
+    MAIL_POST,
+    MAIL_EXPIRE,
+    MAIL_PUSH,
+    MAIL_TAIL,
+    MAIL_FAILED,
+    MAIL_DONE
+};
 struct mail {
     ns_t at;
     uint64_t seq;
@@ -76,6 +96,11 @@ struct world {
     bool have_next;
     int64_t slots; /* free client slots; INT64_MAX without a semaphore */
     int64_t sent, done, warmup_left;
+    int64_t failures; /* of done */
+    /* pins that wait to be fetched, oldest first, and whether a mail is under
+     * way for the oldest */
+    uint32_t pin_first, pin_last;
+    bool pin_timed;
     bool measuring;
 
     struct world_req *req;
@@ -152,11 +177,15 @@ bool route_sees_kv(const struct world *w, uint32_t pool);
 /* Records the engine's gauges as of now, for the scrapes between changes. */
 void route_gauge(struct world *w, struct engine *g, ns_t now);
 
+/* tally.c */
+void tally_outcome(struct world *w, struct outcome *o);
+
 /* watch.c; only where somebody looks on */
 void watch_step(struct world *w, struct engine *g, const struct sched_batch *b,
                 ns_t at, ns_t end);
 void watch_transfer(struct world *w, const struct world_req *r);
-void watch_life(struct world *w, const struct world_req *r, ns_t now);
+void watch_life(struct world *w, const struct world_req *r, bool failed,
+                ns_t now);
 
 /* handover.c: the P/D path of a request */
 void handover_prefilled(struct world *w, uint32_t req, uint32_t pinned,
@@ -167,5 +196,29 @@ ns_t handover_post(struct world *w, struct engine *g,
                    const struct sched_batch *b, ns_t t);
 void handover_start(struct world *w, uint32_t req, ns_t now);
 void handover_wire(struct world *w, ns_t now);
+/* The oldest pins may be over their time. */
+void handover_expire(struct world *w, ns_t now);
+/* Host time of posting a request's READs or WRITEs. */
+ns_t handover_posting(const struct world *w, const struct world_req *r);
+/* Starts a transfer of layers [from, to) of its KV. */
+void handover_move(struct world *w, uint32_t req, ns_t now, int from, int to);
+int handover_layers(const struct world *w);
+/* The KV is there: tells both engines. */
+void handover_received(struct world *w, uint32_t req, ns_t now);
+
+/* push.c: MoRI-IO WRITE */
+/* Decode has blocks for a request. */
+void push_alloc(struct world *w, uint32_t req, ns_t now);
+/* Prefill computes last chunks at [at, end); returns host time of posting. */
+ns_t push_chunk(struct world *w, struct engine *g, const struct sched_batch *b,
+                ns_t at, ns_t end);
+void push_start(struct world *w, uint32_t req, ns_t now);
+void push_tail(struct world *w, uint32_t req, ns_t now);
+/* One of its transfers has ended. */
+void push_moved(struct world *w, uint32_t req, ns_t now);
+/* Prefill's reply is there. */
+void push_prefilled(struct world *w, uint32_t req, uint32_t pinned, ns_t now);
+/* Whether decode's answer has to wait for prefill's. */
+bool push_holds(struct world *w, uint32_t req);
 
 #endif

@@ -153,6 +153,14 @@ static inline struct plant case_plant(struct rng *r,
         pool[0] = case_pool(r, k, ROLE_AGGREGATED, windowed);
     }
     struct plant p = fix_plant(pool, pd ? 2 : 1);
+    p.kv_write = pd && case_rare(r, 3);
+    p.kv_parallel = p.kv_write && rng_below(r, 2);
+    p.handshake_s = case_rare(r, 4) ? 0.02 : 0;
+    if (case_rare(r, 4)) {
+        p.pool[0].pin_expiry_s = 0.2;
+        p.pool[0].pin_heartbeat = rng_below(r, 2);
+        p.pool[1].sched.load_failure_fails = rng_below(r, 2);
+    }
     p.router.prefill = (enum route_kind)rng_below(r, ROUTE_N);
     p.router.decode = (enum route_kind)rng_below(r, ROUTE_N);
     p.router.scrape_s = scrape[rng_below(r, 3)];

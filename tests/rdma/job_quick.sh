@@ -12,7 +12,7 @@ listen 7001 rxe1,rxe3
 listen 7002 rxe1
 wants 0 "WRITE rails" $T calibrate rdma --quiet --memory host \
     --device rxe0,rxe2 --peer 10.77.0.2:7001,10.77.0.2:7002 --csv /run/rows.csv \
-    --least 4k --most 64k --batch 8 --queue-pairs 2 --seconds 0.02
+    --least 4k --most 16k --batch 8 --queue-pairs 2 --seconds 0.005
 cat /run/out
 cat /run/rows.csv
 echo "ladder at $(up) s"
@@ -24,10 +24,10 @@ wants 0 '"calibrated":.true' cat /run/card.json
 # A peer that dies on the way: said so, and the rows so far are kept.
 listen 7003 rxe1
 dying=$listener
-(sleep 1.2 && kill -9 $dying) &
+(sleep 0.4 && kill -9 $dying) &
 wants 4 "went away\|broke off\|no longer answers" $T calibrate rdma --quiet \
     --memory host --device rxe0 --peer 10.77.0.2:7003 --csv /run/torn.csv \
-    --least 4k --most 4k --batch 8 --queue-pairs 1 --seconds 0.8
+    --least 4k --most 4k --batch 8 --queue-pairs 1 --seconds 0.25
 wants 0 "READ,lone" cat /run/torn.csv
 
 ip link set veth1 mtu 1500

@@ -3,8 +3,10 @@
  * wave, its block or another block.  So results are reproducible, waits that
  * nobody ends are found, and matrix instructions and layouts can be checked
  * where there is no device.  Time means nothing here.
- * EMU_LANES (32 or 64) is the size of a wave.  Memory is the host's; streams do
- * at once what they are given. */
+ * EMU_LANES (32 or 64) is the size of a wave.  Memory is the host's.  With one
+ * device a stream does at once what it is given; with several (environment
+ * EMU_DEVICES) streams keep it until somebody waits, and then the kernels at
+ * their heads run together, so that devices can meet each other. */
 #ifndef EMU_HIP_RUNTIME_H
 #define EMU_HIP_RUNTIME_H
 
@@ -13,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <vector>
 
 #ifndef __forceinline__
 #define __forceinline__ inline
@@ -169,12 +172,23 @@ typedef emu_event *hipEvent_t;
 typedef emu_graph *hipGraph_t;
 typedef emu_graph *hipGraphExec_t;
 
-/* Runs it, or keeps it for a graph while one is recorded. */
-void emu_do(const std::function<void(void)> &what);
-void emu_launch(dim3 grid, dim3 block, size_t shared,
-                const std::function<void(void)> &kernel);
+/* Something queued: a kernel, or (grid.x 0) something done in one go. */
+struct emu_work {
+    dim3 grid, block;
+    size_t shared;
+    std::function<void(void)> what;
+};
+void emu_queue(hipStream_t s, const emu_work &w);
+/* Runs kernels side by side until all are done. */
+void emu_run(const std::vector<emu_work> &kernels);
+
+static inline void emu_do(hipStream_t s, const std::function<void(void)> &what)
+{
+    emu_queue(s, {dim3(0), dim3(), 0, what});
+}
 #define hipLaunchKernelGGL(kernel, grid, block, shared, stream, ...)           \
-    emu_launch((grid), (block), (shared), [=] { kernel(__VA_ARGS__); })
+    emu_queue((stream),                                                        \
+              {(grid), (block), (shared), [=] { kernel(__VA_ARGS__); }})
 
 hipError_t hipGetDeviceCount(int *n);
 hipError_t hipDeviceGetAttribute(int *v, hipDeviceAttribute_t a, int device);

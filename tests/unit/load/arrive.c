@@ -55,14 +55,15 @@ static struct gaps measure(const struct load_spec *s, uint64_t seed)
 static void the_table_is_complete(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "closed", "constant", "diurnal", "gamma", "mmpp", "poisson", "trace"};
+    static const char *const names[] = {"closed", "constant", "diurnal",
+                                        "gamma",  "mmpp",     "poisson",
+                                        "ramp",   "trace"};
     struct arrive_names all = arrive_all();
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         STR_EQ(all.name[i], names[i]); /* sorted by stem */
         assert_non_null(arrive_table[i]->what);
     }
-    assert_null(arrive_table[7]);
+    assert_null(arrive_table[8]);
 }
 
 static void closed_is_all_at_once(void **state)
@@ -231,7 +232,50 @@ static void trace_spreads_equal_times(void **state)
     }
 }
 
+/* Without chance the gaps are those of the rates, request by request. */
+static void ramp_goes_from_rate_to_rate(void **state)
+{
+    (void)state;
+    for (int exponential = 0; exponential < 2; exponential++) {
+        enum { N = 101 };
+        struct arena *a = arena_open();
+        struct err e = {0};
+        struct load_spec s = spec("ramp", 0, N);
+        struct load *l;
+        struct load_req r;
+        ns_t before = 0;
+        s.ramp_start_rps = 2;
+        s.ramp_end_rps = 32;
+        s.ramp_exponential = exponential;
+        s.burstiness = 1e6; /* as good as even */
+        OK(load_new(&l, &s, 1, a, &e), e);
+        for (int i = 0; load_next(l, &r); i++) {
+            double rate = exponential ? 2 * pow(16, i / 100.0)
+                                      : 2 + 30 * i / 100.0;
+            NEAR(units_s(r.at - before) * rate, 1, 0.01);
+            before = r.at;
+        }
+        arena_close(a);
+    }
+}
+
+static void ramp_refuses_endless_loads(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct err e = {0};
+    struct load_spec s = spec("ramp", 0, 1000000);
+    struct load *l;
+    s.ramp_start_rps = 100;
+    s.ramp_end_rps = 0.001;
+    assert_false(load_new(&l, &s, 1, a, &e));
+    EQ(e.kind, ERR_INPUT);
+    arena_close(a);
+}
+
 T_MAIN(cmocka_unit_test(the_table_is_complete),
+       cmocka_unit_test(ramp_goes_from_rate_to_rate),
+       cmocka_unit_test(ramp_refuses_endless_loads),
        cmocka_unit_test(closed_is_all_at_once),
        cmocka_unit_test(constant_is_even),
        cmocka_unit_test(poisson_has_its_mean_and_variance),

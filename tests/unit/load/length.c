@@ -77,6 +77,13 @@ static void other_kinds(void **state)
                   " \"min\": 200, \"max\": 900}");
     EQ(s.lo, 200);
     EQ(s.hi, 900);
+    s = draw_many("{\"kind\": \"gaussian\", \"tokens\": 500, \"stdev\": 50}");
+    NEAR(s.mean, 500, 50 / 141.0 * 4.5);
+    assert_true(s.lo >= 250 && s.lo < 350 && s.hi <= 750 && s.hi > 650);
+    s = draw_many("{\"kind\": \"gaussian\", \"tokens\": 5, \"stdev\": 50,"
+                  " \"max\": 90}");
+    EQ(s.lo, 1);
+    EQ(s.hi, 90);
 }
 
 static void never_below_one_token(void **state)
@@ -103,6 +110,9 @@ static void refuses(void **state)
     refused("{\"kind\": \"uniform\", \"min\": 8, \"max\": 4}", "min must be");
     refused("{\"kind\": \"vllm-range\", \"tokens\": 4, \"ratio\": 1}", "ratio");
     refused("{\"kind\": \"lognormal\", \"tokens\": 4, \"sigma\": -1}", "sigma");
+    refused("{\"kind\": \"gaussian\", \"tokens\": 50, \"stdev\": 1,"
+            " \"min\": 70}",
+            "min must be");
     refused("[]", "load.isl");
 }
 
@@ -131,13 +141,12 @@ static void bounds_hold_all_draws(void **state)
     (void)state;
     struct rng r = rng_stream(5, RNG_TEST, 0);
     for (int i = 0; i < 500; i++) {
-        struct length_spec s = {
-            .kind = (int)rng_below(&r, LENGTH_LOGNORMAL + 1),
-            .tokens = rng_range(&r, 1, 100000),
-            .min = rng_range(&r, 1, 50),
-            .max = rng_range(&r, 50, 100000),
-            .ratio = rng_unit(&r),
-            .sigma = 3 * rng_unit(&r)};
+        struct length_spec s = {.kind = (int)rng_below(&r, LENGTH_GAUSSIAN + 1),
+                                .tokens = rng_range(&r, 1, 100000),
+                                .min = rng_range(&r, 1, 50),
+                                .max = rng_range(&r, 50, 100000),
+                                .ratio = rng_unit(&r),
+                                .sigma = 3 * rng_unit(&r)};
         int64_t lo, hi;
         length_bounds(&s, &lo, &hi);
         assert_true(lo >= 1 && lo <= hi && hi <= LOAD_MAX_TOKENS);

@@ -58,8 +58,8 @@ static void put(struct desk *d, size_t i)
 
 static bool reopen(struct desk *d, const char *sweep, bool resume)
 {
-    return journal_open(&d->j, d->path, journal_mark(sweep), &d->sp, resume,
-                        d->a, &d->e);
+    struct journal_ask ask = {d->path, journal_mark(sweep), &d->sp, resume};
+    return journal_open(&d->j, &ask, d->a, &d->e);
 }
 
 static void same(struct desk *d, size_t i)
@@ -163,8 +163,8 @@ static void done_leaves_nothing(void **state)
     d->j = (struct journal){.fd = -1};
     put(d, 3); /* none open: nothing happens */
     assert_true(journal_ok(&d->j, &d->e));
-    assert_false(
-        journal_open(&d->j, "/nowhere/x.part", 1, &d->sp, true, d->a, &d->e));
+    struct journal_ask bad = {"/nowhere/x.part", 1, &d->sp, true};
+    assert_false(journal_open(&d->j, &bad, d->a, &d->e));
     EQ(d->e.kind, ERR_SYSTEM);
 }
 

@@ -250,8 +250,40 @@ static int close_fix(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_fix, close_fix)
 
-T_MAIN(TEST(D1_defaults_by_device), TEST(what_is_asked_is_there),
-       TEST(X4_X7_X8_bytes_from_cards), TEST(hybrid_by_connector),
-       TEST(blocks_of_a_request), TEST(a_length_that_fits_the_pool),
-       TEST(without_chunked_prefill), TEST(equal_pools_are_compiled_once),
-       TEST(refusals))
+static void kv_connectors(void **state)
+{
+    (void)state;
+    struct plan_fix *f = plan_open();
+    static const char *const keys[] = {
+        "\"kv_connector\": \"moriio-write\"",
+        "\"kv_connector\": \"moriio-write\", "
+        "\"kv_parallel_dispatch\": false",
+        "\"kv_connector\": \"moriio-read\", \"kv_handshake_ms\": 250, "
+        "\"kv_expiry_s\": 7, \"kv_load_failure_policy\": \"fail\""};
+    for (int i = 0; i < 3; i++) {
+        struct scenario s;
+        struct plant p;
+        struct err e = {0};
+        const char *text = arena_fmt(f->a,
+                                     "{" PLAN_MODEL
+                                     ", \"pools\": \"1p-tp1-1d-tp1\", "
+                                     "\"engine\": {%s}, " PLAN_LOAD "}",
+                                     keys[i]);
+        OK(plan_try(f, text, NULL, &s, &e), e);
+        OK(scenario_plant(&s, &s.topology, scenario_plant_cache(&s, f->a), &p,
+                          &e),
+           e);
+        EQ(p.kv_write, i < 2);
+        EQ(p.kv_parallel, i < 1);
+        NEAR(p.handshake_s, i < 2 ? 0 : 0.25, 1e-12);
+        NEAR(p.pool[0].pin_expiry_s, i < 2 ? 480 : 7, 0);
+        EQ(p.pool[1].sched.load_failure_fails, i == 2);
+    }
+    plan_close(f);
+}
+
+T_MAIN(cmocka_unit_test(kv_connectors), TEST(D1_defaults_by_device),
+       TEST(what_is_asked_is_there), TEST(X4_X7_X8_bytes_from_cards),
+       TEST(hybrid_by_connector), TEST(blocks_of_a_request),
+       TEST(a_length_that_fits_the_pool), TEST(without_chunked_prefill),
+       TEST(equal_pools_are_compiled_once), TEST(refusals))

@@ -135,7 +135,8 @@ static void many_topologies(void **state)
     char name[32];
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof name, "%dx-agg-tp1", 2 + i % 1000);
-        add(b, name, 1000 - i / 1000, 5, i);
+        int thousands = i / 1000;
+        add(b, name, 1000 - thousands, 5, i);
     }
     struct curve_set s = curve_gather(b->list, b->a);
     EQ(s.n, 1002);

@@ -233,26 +233,133 @@ static void posting_delays_the_next_step(void **state)
     arena_close(a);
 }
 
-static void an_expired_pin_ends_the_run(void **state)
+/* A request that decode has no slot for until 1.2 s. */
+static struct rig *late(struct arena *a, bool heartbeat, bool fails)
+{
+    struct plant *p = ARENA_NEW(a, struct plant);
+    *p = pair_plant(a, (struct pair){1, 1, 1, 1000, 0});
+    p->pool[0].pin_expiry_s = 1;
+    p->pool[0].pin_heartbeat = heartbeat;
+    p->pool[1].sched.max_num_seqs = 1;
+    p->pool[1].sched.load_failure_fails = fails;
+    p->pool[1].sched.load_keeps_blocks = fails;
+    struct rig *r = rig_open(a, p, &load);
+    rig_at(r, 0, 0, 16, 120);
+    rig_at(r, 50000, 0, 160, 3);
+    rig_run(r, 1000000);
+    EQ(100000 - sched_free_blocks(r->w.engine[0].sched), 10);
+    return r;
+}
+
+/* Heartbeats renew a lease as long as decode has the request. */
+static void a_lease_is_renewed(void **state)
 {
     (void)state;
-    for (int heartbeat = 0; heartbeat < 2; heartbeat++) {
-        struct arena *a = arena_open();
-        struct plant p = pair_plant(a, (struct pair){1, 1, 1, 1000, 0});
-        p.pool[0].pin_expiry_s = 1;
-        p.pool[0].pin_heartbeat = heartbeat;
-        p.pool[1].sched.max_num_seqs = 1;
-        struct rig *r = rig_open(a, &p, &load);
-        rig_at(r, 0, 0, 16, 120);
-        rig_at(r, 50000, 0, 16, 2); /* no slot for 1.2 s */
-        rig_run(r, 1e8);
-        EQ(r->w.failed, !heartbeat);
-        if (!heartbeat) {
-            EQ(r->w.err.kind, ERR_NO);
-            STR_HAS(r->w.err.text, "expire after 1 s");
-        }
-        arena_close(a);
-    }
+    struct arena *a = arena_open();
+    struct rig *r = late(a, true, true);
+    rig_run(r, 1e8);
+    assert_true(r->done[1] > 0 && r->w.req[1].received > 0);
+    assert_false(r->w.req[1].expired);
+    arena_close(a);
+}
+
+/* Prefill frees an expired pin at its next step; decode's READ fails. */
+static void an_expired_pin_is_recomputed(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct rig *r = late(a, false, false);
+    const struct engine *d = &r->w.engine[1];
+    rig_run(r, 1e8);
+    assert_true(r->w.req[1].expired);
+    EQ(r->w.req[1].received, 0);
+    EQ(r->failed[1], 0);
+    assert_true(r->done[1] > 0);
+    /* the prompt of 160 and two tokens more, after 1 + 119 of the first, and
+     * the empty batch that waited for the load */
+    EQ(d->steps, 120 + 3);
+    assert_true(!r->w.failed);
+    arena_close(a);
+}
+
+static void an_expired_pin_fails_the_request(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct rig *r = late(a, false, true);
+    struct engine *d = &r->w.engine[1];
+    rig_run(r, 1e8);
+    assert_true(r->failed[1] > 0);
+    EQ(r->done[1], 0);
+    EQ(d->steps, 120);
+    EQ(sched_free_blocks(d->sched), 100000);
+    EQ(sched_unfinished(d->sched), 0);
+    assert_true(!r->w.failed);
+    arena_close(a);
+}
+
+/* An idle prefill engine does not step: an expired pin's blocks come back with
+ * its next work. */
+static void expired_blocks_come_back(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct rig *r = late(a, false, false);
+    const struct engine *p = &r->w.engine[0];
+    rig_run(r, 1200000);
+    EQ(sched_pinned(p->sched), 1);
+    rig_at(r, 1300000, 0, 16, 1);
+    rig_run(r, 1e8);
+    EQ(sched_pinned(p->sched), 1); /* the newest's */
+    EQ(100000 - sched_free_blocks(p->sched), 1);
+    arena_close(a);
+}
+
+/* The first READ of a pair waits for its handshake, a second behind it; after
+ * that there is none. */
+static void a_handshake_once(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct plant p = pair_plant(a, (struct pair){1, 1, 1, 1000, 0});
+    p.handshake_s = 2;
+    struct rig *r = rig_open(a, &p, &load);
+    rig_at(r, 0, 0, 160, 2);
+    rig_at(r, 15000, 0, 160, 2);
+    rig_at(r, 5e6, 0, 160, 2);
+    rig_run(r, 1e8);
+    const struct world_req *q = r->w.req;
+    double post = 10 * 2; /* us */
+    NEAR(rig_us(q[0].posted - q[0].prefilled), 2e6 + post, 0);
+    NEAR(rig_us(q[1].posted - q[0].posted), 0, 0);
+    NEAR(rig_us(q[2].posted - q[2].prefilled), post, 0);
+    arena_close(a);
+}
+
+/* With identities on both sides neighbours are one entry: a fresh pool gives
+ * ascending ids, a used one gives them back in reverse. */
+static void neighbours_are_one_descriptor(void **state)
+{
+    (void)state;
+    struct arena *a = arena_open();
+    struct plant p = pair_plant(a, (struct pair){1, 1, 80, 5 * MiB, 0});
+    p.pool[0].sched.enable_prefix_caching = true;
+    p.pool[1].sched.enable_prefix_caching = true;
+    struct rig *r = rig_open(a, &p, &load);
+    rig_at(r, 0, 0, 4096, 2);
+    rig_run(r, 1e8);
+    NEAR(moved_by(r, 0).descriptors, 80 * 2, 0);
+    NEAR(moved_by(r, 0).rank_bytes, 1280 * MiB, 0);
+    /* a decode pool that has just given 257 blocks back */
+    struct plant q = p;
+    q.pool[1].sched.num_blocks = 258;
+    struct rig *s = rig_open(a, &q, &load);
+    rig_at(s, 0, 0, 4096, 2);
+    rig_at(s, 5e6, 0, 4096, 2);
+    rig_run(s, 1e8);
+    NEAR(moved_by(s, 0).descriptors, 80 * 2, 0);
+    NEAR(moved_by(s, 1).descriptors, 256 * 80 * 2, 0);
+    arena_close(a);
 }
 
 /* An asynchronous prefill engine preempts a prompt whose token is under way:
@@ -282,5 +389,10 @@ T_MAIN(cmocka_unit_test(X1_blocks_and_the_one_token_step),
        cmocka_unit_test(more_prefill_than_decode_ranks),
        cmocka_unit_test(X8_a_clipped_window),
        cmocka_unit_test(posting_delays_the_next_step),
-       cmocka_unit_test(an_expired_pin_ends_the_run),
+       cmocka_unit_test(a_lease_is_renewed),
+       cmocka_unit_test(an_expired_pin_is_recomputed),
+       cmocka_unit_test(an_expired_pin_fails_the_request),
+       cmocka_unit_test(expired_blocks_come_back),
+       cmocka_unit_test(a_handshake_once),
+       cmocka_unit_test(neighbours_are_one_descriptor),
        cmocka_unit_test(a_prefill_that_lost_its_blocks))

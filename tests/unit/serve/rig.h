@@ -24,7 +24,7 @@ struct rig {
     uint32_t n_kept;
     struct rig_send send[RIG_REQS]; /* request i; times never go back */
     uint32_t n_send, sent;
-    ns_t done[RIG_REQS];
+    ns_t done[RIG_REQS], failed[RIG_REQS];
 };
 
 static inline struct rig *rig_open(struct arena *a, const struct plant *p,
@@ -38,6 +38,8 @@ static inline struct rig *rig_open(struct arena *a, const struct plant *p,
                         .plant = p,
                         .arena = a,
                         .free_req = WORLD_NOBODY,
+                        .pin_first = WORLD_NOBODY,
+                        .pin_last = WORLD_NOBODY,
                         .measuring = true};
     struct hist *all[] = {&w->itl,      &w->ttft,    &w->e2e,  &w->itl_all,
                           &w->ttft_all, &w->e2e_all, &w->tpot, &w->transfer};
@@ -129,6 +131,14 @@ static inline void rig_mail(struct rig *r, ns_t now)
             handover_arrive(w, m.req, now);
         else if (m.kind == MAIL_POST)
             handover_start(w, m.req, now);
+        else if (m.kind == MAIL_EXPIRE)
+            handover_expire(w, now);
+        else if (m.kind == MAIL_PUSH)
+            push_start(w, m.req, now);
+        else if (m.kind == MAIL_TAIL)
+            push_tail(w, m.req, now);
+        else if (m.kind == MAIL_FAILED)
+            r->failed[m.req] = now;
         else if (m.kind == MAIL_DONE)
             r->done[m.req] = now;
     }

@@ -246,6 +246,14 @@ static void waits_go_to_the_link_that_was_full(void **state)
     NEAR(waited(x.w, WIRE_NIC_IN, 3, 1, at), 2 * 0.015, 1e-9);
     NEAR(total, 2 * 0.015, 1e-9);
     NEAR(wire_link_seen(x.w, 0, at).moved_B, 0, 0);
+    struct wire_sum sum;
+    wire_sum(x.w, at, &sum);
+    NEAR(sum.waited_s[WIRE_NIC_IN], 2 * 0.015, 1e-9);
+    NEAR(sum.waited_s[WIRE_NIC_OUT], 0, 1e-12);
+    EQ(sum.worst.kind, WIRE_NIC_IN);
+    EQ(sum.worst.node, 3);
+    EQ(sum.worst.unit, 1);
+    NEAR(sum.busiest[WIRE_NIC_IN], 2 / (50 * 0.040006), 1e-6);
     send(x.w, GB, WIRE_READ, end(0, 0), end(0, 1), GB, 1); /* alone */
     take(x.w, &d);
     NEAR(waited(x.w, WIRE_GPU_OUT, 0, 0, 2 * GB), 0, 1e-12);

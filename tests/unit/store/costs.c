@@ -151,8 +151,9 @@ static void import_refuses(void **state)
         "PRAGMA user_version = 7;",
         "DROP TABLE fit;",
         "CREATE TABLE y (z);",
-        "INSERT INTO run VALUES ('r', 'predicted', '{}', '', '1', '', ''); "
-        "INSERT INTO nothing VALUES (1);",
+        /* the first would do, the second not */
+        ("INSERT INTO run VALUES ('r', 'predicted', '{}', '', '1', '', ''); "
+         "INSERT INTO nothing VALUES (1);"),
     };
     OK(db_open(&d, ":memory:", &e), e);
     snprintf(path, sizeof path, "%s/bad.sql", dir);
