@@ -1,8 +1,10 @@
-/* attn - attention of 16 rows of queries over a paged cache, by one wave, out of
+/* attn - attention of 16 rows of queries over a paged cache, by one wave, out
+ * of
  * registers: the heart of the decode kernel and of the portable prefill kernel.
  *
  * A row is one query head of one token; heads that share a KV head are
- * neighbours: row r of KV head h is token r / group, head h * group + r % group.
+ * neighbours: row r of KV head h is token r / group, head h * group + r %
+ * group.
  * A wave takes KT * 16 keys at a time.  Keys and values come straight from
  * memory into the matrix unit's operands (tile.h); those of the next turn are
  * loaded as soon as the registers of this one are free, so about 4 to 8 KiB a

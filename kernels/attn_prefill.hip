@@ -7,7 +7,8 @@
  *
  * Hopper: a block takes 128 tokens of one head.  One warpgroup brings tiles of
  * 128 keys and of 128 values into two stages of shared memory (FP8 ones through
- * its registers, as bf16); two warpgroups of 64 tokens each multiply.  For tile i, with S the scores and P their weights:
+ * its registers, as bf16); two warpgroups of 64 tokens each multiply.  For tile
+ * i, with S the scores and P their weights:
  *
  *   S_i = Q K_i^T is started, then O += P_(i-1) V_(i-1); while the latter runs,
  *   S_i becomes P_i, and O is rescaled when both are done.
@@ -15,7 +16,8 @@
  * So exponentials overlap products, as in FlashAttention-3 (Shah et al., 2024,
  * section 3.2).  A copy's stage goes round: full (by the 128 copying threads,
  * each after its own bytes are there), read, empty (by a lane of each of the
- * eight multiplying waves).  Both begin with the block's longest rows, heads that
+ * eight multiplying waves).  Both begin with the block's longest rows, heads
+ * that
  * share keys next to each other. */
 #include "kernels/attn.h"
 #include "kernels/hopper.h"
@@ -103,7 +105,8 @@ template <int D> struct layout {
     };
 };
 
-/* Registers a thread, in steps of 8; a block has 168 x 384 of them to share, what
+/* Registers a thread, in steps of 8; a block has 168 x 384 of them to share,
+ * what
  * its launch bounds give, and waits for ever for more. */
 template <int B> constexpr int COPIER_REGS = B == 1 ? 80 : 56;
 template <int B> constexpr int READER_REGS = B == 1 ? 208 : 224;
@@ -185,7 +188,8 @@ DEVICE_FN void copy_tile(unsigned char *to, const source &s,
     }
 }
 
-/* Four FP8 numbers as bf16: their bits, put at the lower end of bf16's exponent,
+/* Four FP8 numbers as bf16: their bits, put at the lower end of bf16's
+ * exponent,
  * are the numbers times 2^-120, also the smallest. */
 DEVICE_FN uint2 widen(uint32_t v)
 {

@@ -1,7 +1,8 @@
 /* fill - numbers by formula, the same on a device and on the host.
  * Element i of a buffer is a pure function of (kind, exp2, seed, first + i): a
  * kernel fills gigabytes at memory speed, and a reference makes again just the
- * elements that it needs.  Magnitudes are a model's: bell-shaped about zero with
+ * elements that it needs.  Magnitudes are a model's: bell-shaped about zero
+ * with
  * a deviation of 1.15 * 2^exp2; constant or zero data would draw less power and
  * run at a higher clock than a model does.
  * All integer arithmetic but for one multiplication by a power of two, so both

@@ -2,7 +2,8 @@
  * A block has a row in registers: it is read once and written once.
  *
  *   RMS: r = bf16(x + residual), y = r / sqrt(mean r^2 + eps) gain
- *   quantisation by row: scale = max |v| / top (top: FP8's largest), q = v / scale
+ *   quantisation by row: scale = max |v| / top (top: FP8's largest), q = v /
+ * scale
  */
 #include "kernels/device.h"
 

@@ -1,4 +1,5 @@
-/* ref - what the kernels compute, in plain C and double precision, a few outputs
+/* ref - what the kernels compute, in plain C and double precision, a few
+ * outputs
  * at a time, from inputs that are made again by formula (fill.h).
  * A kernel is timed only after its outputs agree.  Outputs of a call are
  * numbered; out o has ref_out.n elements in consecutive spans of ref_out.span

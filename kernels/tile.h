@@ -19,8 +19,10 @@
  * TILE_PARTS of the dimensions that begins at tile_part().  Element e of out
  * accumulator j belongs to query tile_value_query(e) and dimension
  * tile_dim<D>(j, e).
- * For at most 8 queries NVIDIA's second product is better turned round, too (out^T
- * = V^T P^T: no row of the unit idles, half the registers): TILE_FEW queries, and
+ * For at most 8 queries NVIDIA's second product is better turned round, too
+ * (out^T
+ * = V^T P^T: no row of the unit idles, half the registers): TILE_FEW queries,
+ * and
  * the functions with `few`.  The first leaves rows 8 to 15 idle.
  *
  * Sources of the layouts: PTX ISA 8.x, "Matrix Fragments for mma.m16n8k16 and

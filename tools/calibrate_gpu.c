@@ -39,7 +39,8 @@ enum {
 static const struct argp_option rows[] = {
     {"gpu", 'g', "NAME", 0, "card of the device (found by its name)", 1},
     {"device", KEY_DEVICE, "auto|null|FILE.so", 0,
-     "auto: the first plug-in that finds one; null: a stated law, no device", 1},
+     "auto: the first plug-in that finds one; null: a stated law, no device",
+     1},
     {"ops", KEY_OPS, "NAME,...", 0,
      "gemm, prefill, decode, moe, norm, copy, gaps, reduce (all)", 1},
     {"models", KEY_MODELS, "NAME,...", 0, "models whose shards are covered", 1},
@@ -47,7 +48,8 @@ static const struct argp_option rows[] = {
     {"no-sustained", KEY_BRIEF, NULL, 0, "hold nothing at the power limit", 1},
     {"out", KEY_OUT, "DIR", 0,
      "folder of system.json and ops/*.csv; what it holds is not measured again "
-     "(results/GPU-DATE)", 1},
+     "(results/GPU-DATE)",
+     1},
     {"date", KEY_DATE, "YYYY-MM-DD", 0, "written into rows (today)", 1},
     {0},
 };
@@ -235,14 +237,12 @@ static bool models(struct run *r, struct grid_model *m, size_t *n,
 /* ---- what is told while it runs ---- */
 
 /* "m=8 n=1280 ..." of columns and fields. */
-static const char *call_text(struct run *r, const char *columns,
-                             const char *id)
+static const char *call_text(struct run *r, const char *columns, const char *id)
 {
     struct str b = {0};
     while (*columns) {
         size_t c = strcspn(columns, ","), v = strcspn(id, ",");
-        str_fmt(&b, "%s%.*s=%.*s", b.n ? " " : "", (int)c, columns, (int)v,
-                id);
+        str_fmt(&b, "%s%.*s=%.*s", b.n ? " " : "", (int)c, columns, (int)v, id);
         columns += c + (columns[c] == ',');
         id += v + (id[v] == ',');
     }
@@ -260,8 +260,8 @@ static bool store_row(struct run *r, const struct grid_table *t,
         "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)";
     sqlite3_stmt *st;
     bool found;
-    if (!db_query(&r->s->db, &st, e, sql, "tttttttdttidd", r->gpu_name,
-                  t->name, row->throttled ? "throttled" : "free clock",
+    if (!db_query(&r->s->db, &st, e, sql, "tttttttdttidd", r->gpu_name, t->name,
+                  row->throttled ? "throttled" : "free clock",
                   call_text(r, t->columns, row->id),
                   arena_fmt(r->s->a, "%s, %s", r->host, r->gpu.info.name),
                   row->date, row->driver, row->clock_mhz * 1e6, row->version,
@@ -289,8 +289,7 @@ static void told_note(void *to, const char *text)
         fprintf(stderr, "calibrate gpu: %s\n", text);
 }
 
-static void told_progress(void *to, double done, double total,
-                          const char *now)
+static void told_progress(void *to, double done, double total, const char *now)
 {
     struct run *r = to;
     r->progress.total = total;
@@ -341,10 +340,12 @@ static bool same_system(struct run *r, const char *path, struct err *e)
         return false;
     const cJSON *device = cJSON_GetObjectItemCaseSensitive(root, "device");
     bool same = cJSON_IsString(device)
-                && strcmp(device->valuestring, r->gpu.info.name) == 0;
+             && strcmp(device->valuestring, r->gpu.info.name) == 0;
     if (!same)
-        err_set(e, ERR_INPUT, "%s is of another device, not %s: --out names "
-                "another folder", path, r->gpu.info.name);
+        err_set(e, ERR_INPUT,
+                "%s is of another device, not %s: --out names "
+                "another folder",
+                path, r->gpu.info.name);
     json_free(root);
     return same;
 }
@@ -369,14 +370,18 @@ static bool write_system(struct run *r, const struct timer *t,
 static void print_sum(struct run *r, const struct session_sum *n,
                       const char *vendor)
 {
-    printf("%s: %s (%s), kernels %s, GEMMs %s\n", r->gpu_name,
-           r->gpu.info.name, r->gpu.info.driver, r->gpu.p->name, vendor);
+    printf("%s: %s (%s), kernels %s, GEMMs %s\n", r->gpu_name, r->gpu.info.name,
+           r->gpu.info.driver, r->gpu.p->name, vendor);
     printf("%zu of %zu points on %zu lines measured, %zu found; %zu left out, "
-           "%zu wrong, %zu throttled\n", n->measured, n->points, n->lines,
-           n->found, n->refused, n->wrong, n->throttled);
+           "%zu wrong, %zu throttled\n",
+           n->measured, n->points, n->lines, n->found, n->refused, n->wrong,
+           n->throttled);
     printf("%zu checks at small sizes, %zu wrong; interpolation errs by at "
-           "most %.1f %%%s\n", n->cases, n->cases_wrong, 100 * n->worst_bend,
-           n->stopped ? "; stopped" : n->late ? "; time was over" : "");
+           "most %.1f %%%s\n",
+           n->cases, n->cases_wrong, 100 * n->worst_bend,
+           n->stopped ? "; stopped"
+           : n->late  ? "; time was over"
+                      : "");
     gpu_best_print(stdout, r->best, r->has_card ? &r->card : NULL);
     printf("tables in %s\n", r->ops_dir);
 }
@@ -412,7 +417,7 @@ static bool measure(struct run *r, struct timer *t, const char *vendor,
         return false;
     cmd_progress_begin(&r->progress, &r->o->c, "calibrate", 1);
     bool ok = (!r->o->c.store || db_exec(&r->s->db, "BEGIN", e))
-              && session_run(t, &ask, &sum, e);
+           && session_run(t, &ask, &sum, e);
     cmd_progress_end(&r->progress);
     struct err unused = {ERR_NONE, ""};
     if (r->o->c.store && !db_exec(&r->s->db, "COMMIT", ok ? e : &unused))
@@ -433,9 +438,9 @@ static bool with_device(struct run *r, struct err *e)
 {
     if (!find_card(r, e))
         return false;
-    r->dir = r->o->out ? r->o->out
-                       : arena_fmt(r->s->a, "results/%s-%s", r->gpu_name,
-                                   r->o->date);
+    r->dir = r->o->out
+               ? r->o->out
+               : arena_fmt(r->s->a, "results/%s-%s", r->gpu_name, r->o->date);
     r->ops_dir = arena_fmt(r->s->a, "%s/ops", r->dir);
     if (!file_dirs(r->ops_dir, e))
         return false;
@@ -447,8 +452,7 @@ static bool with_device(struct run *r, struct err *e)
     };
     if (*meter_driver(t.meter))
         snprintf(r->gpu.info.driver, sizeof r->gpu.info.driver, "%s, %s",
-                 arena_str(r->s->a, r->gpu.info.driver),
-                 meter_driver(t.meter));
+                 arena_str(r->s->a, r->gpu.info.driver), meter_driver(t.meter));
     t.bed = bed_open(&r->gpu, r->has_card ? (size_t)r->card.llc_bytes : 0,
                      t.seed, r->s->a);
     const char *vendor = open_vendor(r, &t);

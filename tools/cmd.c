@@ -174,8 +174,10 @@ static bool cmd_data(struct cmd_session *s, struct err *e)
             s->models = arena_fmt(s->a, "%s/models", s->data);
             return true;
         }
-    return err_set(e, ERR_ABSENT, "no data folder: %s holds no models/gpu; "
-                   "set TANDEM_DATA", env ? env : "the program's folder");
+    return err_set(e, ERR_ABSENT,
+                   "no data folder: %s holds no models/gpu; "
+                   "set TANDEM_DATA",
+                   env ? env : "the program's folder");
 }
 
 /* FNV-1a, 64 bit: names the cached store after what was imported. */
@@ -220,9 +222,9 @@ static const char *cmd_cache(struct cmd_session *s, const glob_t *g,
             return NULL;
         h = cmd_hash(h, text, n);
     }
-    const char *dir = xdg && *xdg ? arena_fmt(s->a, "%s/tandem", xdg)
-                                  : arena_fmt(s->a, "%s/.cache/tandem",
-                                              home ? home : "");
+    const char *dir = xdg && *xdg
+                        ? arena_fmt(s->a, "%s/tandem", xdg)
+                        : arena_fmt(s->a, "%s/.cache/tandem", home ? home : "");
     struct err ignored = {0};
     if ((!home && !xdg) || !file_dirs(dir, &ignored) || access(dir, W_OK) != 0)
         return ":memory:";
@@ -261,11 +263,11 @@ static bool cmd_writable(const char *path, struct err *e)
     return true;
 }
 
-bool cmd_open(struct cmd_session *s, const struct cmd_common *c,
-              struct err *e)
+bool cmd_open(struct cmd_session *s, const struct cmd_common *c, struct err *e)
 {
     *s = (struct cmd_session){.c = c, .a = arena_open()};
-    if (cmd_writable(c->json, e) && cmd_writable(c->csv, e) && cmd_data(s, e) && cmd_load_store(s, e))
+    if (cmd_writable(c->json, e) && cmd_writable(c->csv, e) && cmd_data(s, e)
+        && cmd_load_store(s, e))
         return true;
     cmd_close(s);
     return false;
@@ -279,11 +281,13 @@ void cmd_close(struct cmd_session *s)
     free(s->c->set);
 }
 
-bool cmd_scenario(struct cmd_session *s, const char *path,
-                  struct scenario *out, struct err *e)
+bool cmd_scenario(struct cmd_session *s, const char *path, struct scenario *out,
+                  struct err *e)
 {
-    struct scenario_ask ask = {.path = path, .models = s->models,
-                               .set = s->c->set, .seed = s->c->seed,
+    struct scenario_ask ask = {.path = path,
+                               .models = s->models,
+                               .set = s->c->set,
+                               .seed = s->c->seed,
                                .store = &s->db};
     if (!scenario_load(&ask, s->a, out, e))
         return false;
@@ -305,8 +309,10 @@ static double cmd_now(void)
 void cmd_progress_begin(struct cmd_progress *p, const struct cmd_common *c,
                         const char *what, double total)
 {
-    *p = (struct cmd_progress){.what = what, .total = total,
-                               .begun = cmd_now(), .quiet = c->quiet,
+    *p = (struct cmd_progress){.what = what,
+                               .total = total,
+                               .begun = cmd_now(),
+                               .quiet = c->quiet,
                                .live = isatty(STDERR_FILENO)};
     p->shown = p->begun;
 }
@@ -320,9 +326,8 @@ void cmd_progress_at(struct cmd_progress *p, double done, const char *more)
     double spent = now - p->begun;
     double left = done > 0 ? spent * (p->total - done) / done : 0;
     fprintf(stderr, "%s%s %3.0f %%  %.0f of %.0f  %.0f s, %.0f s left%s%s%s",
-            p->live ? "\r" : "", p->what, 100 * done / p->total, done,
-            p->total, spent, left, *more ? "  " : "", more,
-            p->live ? "\033[K" : "\n");
+            p->live ? "\r" : "", p->what, 100 * done / p->total, done, p->total,
+            spent, left, *more ? "  " : "", more, p->live ? "\033[K" : "\n");
 }
 
 void cmd_progress_end(struct cmd_progress *p)

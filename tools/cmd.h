@@ -47,13 +47,12 @@ struct cmd_session {
     const char *store_name; /* for messages */
 };
 
-bool cmd_open(struct cmd_session *s, const struct cmd_common *c,
-              struct err *e);
+bool cmd_open(struct cmd_session *s, const struct cmd_common *c, struct err *e);
 void cmd_close(struct cmd_session *s);
 
 /* Reads a scenario with the session's --set and --seed. */
-bool cmd_scenario(struct cmd_session *s, const char *path,
-                  struct scenario *out, struct err *e);
+bool cmd_scenario(struct cmd_session *s, const char *path, struct scenario *out,
+                  struct err *e);
 int cmd_jobs(const struct cmd_common *c);
 
 /* Prints "tandem: sentence" and returns the exit code. */

@@ -130,8 +130,10 @@ static bool sweep(struct cmd_session *ses, const char *name, struct err *e)
         return false;
     struct crew_job job = {.n = w.sp.n * w.sp.points,
                            .workers = cmd_jobs(ses->c),
-                           .size = sizeof(struct trial), .ctx = &w,
-                           .work = work, .emit = emit};
+                           .size = sizeof(struct trial),
+                           .ctx = &w,
+                           .work = work,
+                           .emit = emit};
     double yard = yardstick_ns();
     double wall = clock_s(CLOCK_MONOTONIC);
     double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
@@ -151,15 +153,17 @@ static bool sweep(struct cmd_session *ses, const char *name, struct err *e)
     return fflush(stdout) == 0;
 }
 
-static bool bench_all(struct cmd_session *ses, const char *only,
-                      struct err *e)
+static bool bench_all(struct cmd_session *ses, const char *only, struct err *e)
 {
-    static const char *const cases[] = {
-        "agg-tp1-c4", "agg-tp1-c64", "agg-tp1-c512", "2p-tp1-1d-tp2-c64",
-        "8p-tp1-4d-tp2-poisson40", "16x-agg-tp1-poisson", "mooncake-prefix"};
+    static const char *const cases[] = {"agg-tp1-c4",
+                                        "agg-tp1-c64",
+                                        "agg-tp1-c512",
+                                        "2p-tp1-1d-tp2-c64",
+                                        "8p-tp1-4d-tp2-poisson40",
+                                        "16x-agg-tp1-poisson",
+                                        "mooncake-prefix"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if ((!only || strcmp(only, cases[i]) == 0)
-            && !replay(ses, cases[i], e))
+        if ((!only || strcmp(only, cases[i]) == 0) && !replay(ses, cases[i], e))
             return false;
     return (only && strcmp(only, "5000x10x2000") != 0)
         || sweep(ses, "5000x10x2000", e);
@@ -188,7 +192,8 @@ static error_t bench_parse(int key, char *arg, struct argp_state *state)
 static int bench_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.parser = bench_parse, .args_doc = "[CASE]",
+    struct argp argp = {.parser = bench_parse,
+                        .args_doc = "[CASE]",
                         .doc = "Times the simulator on scenarios/bench and "
                                "prints a JSON line a case.",
                         .children = child};

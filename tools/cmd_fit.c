@@ -29,9 +29,21 @@ struct told {
     size_t n, cap;
 };
 
-enum { KEY_FROM = 256, KEY_STORE, KEY_EXPORT, KEY_JSON, KEY_MODELS, KEY_DATE,
-       KEY_TUNE, KEY_STEPS, KEY_STALLS, KEY_HOLD, KEY_CROSS, KEY_OUT,
-       KEY_PARAMS };
+enum {
+    KEY_FROM = 256,
+    KEY_STORE,
+    KEY_EXPORT,
+    KEY_JSON,
+    KEY_MODELS,
+    KEY_DATE,
+    KEY_TUNE,
+    KEY_STEPS,
+    KEY_STALLS,
+    KEY_HOLD,
+    KEY_CROSS,
+    KEY_OUT,
+    KEY_PARAMS
+};
 
 /* Options of --tune. */
 static error_t parse_tune(int key, char *arg, struct argp_state *state)
@@ -110,7 +122,8 @@ static const struct argp_option rows[] = {
     {"from", KEY_FROM, "DIR", 0, "folder of operator tables", 0},
     {"tune", KEY_TUNE, "RUNS.csv", 0,
      "table of measured runs that engine parameters are fitted to (again for "
-     "more)", 1},
+     "more)",
+     1},
     {"steps", KEY_STEPS, "FILE", 0, "step log of some of those runs", 1},
     {"stalls", KEY_STALLS, "FILE", 0, "intervals of the log to leave out", 1},
     {"cross-validate", KEY_CROSS, NULL, 0,
@@ -161,9 +174,8 @@ static void tell(void *to, const struct fit *f)
 
 static void print_all(const struct told *t)
 {
-    printf("%-12s %-13s %-13s %6s %8s %6s %7s %7s %7s\n", "operator",
-           "variant", "form", "rows", "median%", "p95%", "max%", "cv%",
-           "cvp95%");
+    printf("%-12s %-13s %-13s %6s %8s %6s %7s %7s %7s\n", "operator", "variant",
+           "form", "rows", "median%", "p95%", "max%", "cv%", "cvp95%");
     for (size_t i = 0; i < t->n; i++)
         print_fit(&t->fit[i]);
 }
@@ -233,12 +245,19 @@ static bool tune(const struct options *o, struct told *t, struct db *d,
 {
     struct fit fit;
     struct tuning_ask ask = {
-        .data = {.gpu = o->gpu, .runs = o->runs, .steps = o->steps,
-                 .stalls = o->stalls, .models = o->models, .store = d,
+        .data = {.gpu = o->gpu,
+                 .runs = o->runs,
+                 .steps = o->steps,
+                 .stalls = o->stalls,
+                 .models = o->models,
+                 .store = d,
                  .workers = (int)sysconf(_SC_NPROCESSORS_ONLN)},
-        .date = o->date, .hold = o->hold, .out = o->out,
+        .date = o->date,
+        .hold = o->hold,
+        .out = o->out,
         .params = o->params,
-        .cross_validate = o->cross, .quiet = o->quiet};
+        .cross_validate = o->cross,
+        .quiet = o->quiet};
     if (!o->n_runs)
         return true;
     if (!tuning_run(&ask, t->a, &fit, e) || !costs_save(d, &fit, e))
@@ -258,11 +277,10 @@ static bool work(const struct options *o, struct told *t, struct err *e)
         .told = tell,
         .to = t,
     };
-    bool ok = card_gpu(o->models, o->gpu, t->a, &card, e) &&
-              db_open(&d, o->store, e) &&
-              (!o->from || study_all(&ask, &d, e)) && tune(o, t, &d, e) &&
-              write_sql(o->export, &d, o->gpu, e) &&
-              write_json(o->json, t, e);
+    bool ok = card_gpu(o->models, o->gpu, t->a, &card, e)
+           && db_open(&d, o->store, e) && (!o->from || study_all(&ask, &d, e))
+           && tune(o, t, &d, e) && write_sql(o->export, &d, o->gpu, e)
+           && write_json(o->json, t, e);
     db_close(&d);
     return ok;
 }

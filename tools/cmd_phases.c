@@ -40,8 +40,8 @@ static void phases_progress(void *to, size_t done, size_t total)
 
 static void phases_table(const struct phases *p)
 {
-    printf("%-8s %3s %12s %12s %14s %10s %10s\n", "phase", "tp",
-           "concurrency", "tok/s", "tok/s/GPU", "req/s", "TPSU");
+    printf("%-8s %3s %12s %12s %14s %10s %10s\n", "phase", "tp", "concurrency",
+           "tok/s", "tok/s/GPU", "req/s", "TPSU");
     for (size_t i = 0; i < p->n; i++) {
         const struct phases_point *k = &p->point[i];
         printf("%-8s %3d %12lld ", k->decode ? "decode" : "prefill", k->tp,
@@ -49,8 +49,8 @@ static void phases_table(const struct phases *p)
         if (!k->ok)
             printf("refused: %s\n", k->why);
         else if (k->decode)
-            printf("%12.1f %14.1f %10.3f %10.2f\n", k->tok_s,
-                   k->tok_s / k->tp, k->req_s, k->tpsu);
+            printf("%12.1f %14.1f %10.3f %10.2f\n", k->tok_s, k->tok_s / k->tp,
+                   k->req_s, k->tpsu);
         else
             printf("%12.1f %14.1f %10.3f %10s\n", k->tok_s, k->tok_s / k->tp,
                    k->req_s, "-");
@@ -61,8 +61,8 @@ static void phases_pair_table(const struct phases *p)
 {
     if (!p->n_pair)
         return;
-    printf("\n%-14s %12s %6s %6s %10s %10s\n", "pair", "concurrency",
-           "P", "GPUs", "TPSU", "TPSG");
+    printf("\n%-14s %12s %6s %6s %10s %10s\n", "pair", "concurrency", "P",
+           "GPUs", "TPSU", "TPSG");
     for (size_t i = 0; i < p->n_pair; i++) {
         const struct phases_pair *k = &p->pair[i];
         char name[32];
@@ -165,11 +165,14 @@ static bool phases_all(struct cmd_session *ses, const struct phases_options *o,
 {
     struct cmd_progress progress;
     struct phases p;
-    size_t n = s->phases.tp.n * (s->phases.prefill_concurrency.n
-                                 + s->phases.decode_concurrency.n);
+    size_t n = s->phases.tp.n
+             * (s->phases.prefill_concurrency.n
+                + s->phases.decode_concurrency.n);
     cmd_progress_begin(&progress, &o->c, "phases", (double)n);
-    struct phases_ask ask = {.s = s, .workers = cmd_jobs(&o->c),
-                             .stop = cmd_stop(), .progress = phases_progress,
+    struct phases_ask ask = {.s = s,
+                             .workers = cmd_jobs(&o->c),
+                             .stop = cmd_stop(),
+                             .progress = phases_progress,
                              .to = &progress};
     bool ok = phases_run(&ask, ses->a, &p, e);
     cmd_progress_end(&progress);
@@ -185,7 +188,8 @@ static bool phases_all(struct cmd_session *ses, const struct phases_options *o,
 static int phases_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.parser = phases_parse, .args_doc = "SCENARIO",
+    struct argp argp = {.parser = phases_parse,
+                        .args_doc = "SCENARIO",
                         .doc = "Runs prefill alone (one output token) and "
                                "decode alone (cache filled without prefill) "
                                "against TP and concurrency, and pairs them.",
@@ -203,5 +207,5 @@ static int phases_main(int argc, char **argv)
     return ok ? 0 : cmd_fail(&e);
 }
 
-const struct cmd cmd_phases = {"phases", "prefill and decode each alone, paired",
-                               phases_main};
+const struct cmd cmd_phases = {
+    "phases", "prefill and decode each alone, paired", phases_main};

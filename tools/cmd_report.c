@@ -114,7 +114,8 @@ static bool report_all(const struct report_options *o, struct err *e)
 static int report_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = report_rows, .parser = report_parse,
+    struct argp argp = {.options = report_rows,
+                        .parser = report_parse,
                         .args_doc = "ANSWER...",
                         .doc = "Makes one self-contained page of the files "
                                "that run, sweep --summary, phases and score "

@@ -24,7 +24,8 @@ static const struct argp_option run_rows[] = {
      "take every engine step by itself: same answer, slower", 1},
     {"trace", KEY_TRACE, "FILE", 0,
      "write steps, transfers and requests as a Chrome JSON trace, for Perfetto "
-     "(.json or .json.gz)", 1},
+     "(.json or .json.gz)",
+     1},
     {"steps", KEY_STEPS, "FILE", 0,
      "write every engine step as a CSV row (.csv or .csv.gz)", 1},
     {0},
@@ -63,8 +64,10 @@ static bool run_space(const struct scenario *s, struct arena *a,
                       struct space *sp, struct err *e)
 {
     if (!s->topology.n_pools)
-        return err_set(e, ERR_INPUT, "%s: no \"pools\" to run; `tandem sweep` "
-                       "tries the topologies of \"sweep\"", s->path);
+        return err_set(e, ERR_INPUT,
+                       "%s: no \"pools\" to run; `tandem sweep` "
+                       "tries the topologies of \"sweep\"",
+                       s->path);
     return space_build(s, a, sp, e);
 }
 
@@ -147,7 +150,9 @@ static bool run_trial(const struct run_options *o, const struct space *sp,
 {
     struct arena *a = arena_open(), *scratch = arena_open();
     struct run_files f;
-    struct watch w = {.user = &f, .step = run_step, .transfer = run_transfer,
+    struct watch w = {.user = &f,
+                      .step = run_step,
+                      .transfer = run_transfer,
                       .life = run_life};
     bool ok = run_open(o, &sp->plant[0], a, &f, e);
     if (ok && (f.rows || f.perfetto))
@@ -193,7 +198,8 @@ static bool run_answer(struct cmd_session *ses, const struct run_options *o,
 static int run_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = run_rows, .parser = run_parse,
+    struct argp argp = {.options = run_rows,
+                        .parser = run_parse,
                         .args_doc = "SCENARIO",
                         .doc = "Simulates one scenario and prints what users "
                                "and the cluster would see.",

@@ -90,8 +90,12 @@ static void score_lines(struct score *w, struct arena *a)
             if (isnan(p))
                 continue;
             w->line[w->n_line++] = (struct score_line){
-                .row = r, .metric = m, .measured = v, .predicted = p,
-                .ape = 100 * fabs(p - v) / v, .bias = 100 * (p - v) / v};
+                .row = r,
+                .metric = m,
+                .measured = v,
+                .predicted = p,
+                .ape = 100 * fabs(p - v) / v,
+                .bias = 100 * (p - v) / v};
         }
 }
 
@@ -164,7 +168,8 @@ static void score_refused(const struct score *w)
     for (size_t i = 0; i < w->n; i++)
         by[w->row[i].status]++;
     printf("\n%zu rows: %zu predicted, %zu by data sheet only, %zu "
-           "unsupported\n", w->n, by[MEASURED_OK], by[MEASURED_UNCALIBRATED],
+           "unsupported\n",
+           w->n, by[MEASURED_OK], by[MEASURED_UNCALIBRATED],
            by[MEASURED_UNSUPPORTED]);
     for (size_t i = 0; i < w->n; i++)
         if (w->row[i].status == MEASURED_UNSUPPORTED)
@@ -264,12 +269,18 @@ static bool score_all(struct cmd_session *ses, const struct score_options *o,
                       struct err *e)
 {
     struct score w = {0};
-    struct measured_ask ask = {.path = o->path, .models = ses->models,
-                               .store = &ses->db, .seed = o->c.seed};
+    struct measured_ask ask = {.path = o->path,
+                               .models = ses->models,
+                               .store = &ses->db,
+                               .seed = o->c.seed};
     if (!measured_read(&ask, ses->a, &w.row, &w.n, e))
         return false;
-    struct crew_job job = {.n = w.n, .workers = cmd_jobs(&o->c), .size = 1,
-                           .ctx = &w, .work = score_work, .emit = score_emit,
+    struct crew_job job = {.n = w.n,
+                           .workers = cmd_jobs(&o->c),
+                           .size = 1,
+                           .ctx = &w,
+                           .work = score_work,
+                           .emit = score_emit,
                            .stop = cmd_stop()};
     cmd_progress_begin(&w.progress, &o->c, "score", (double)w.n);
     bool ok = crew_run(&job, e);
@@ -291,7 +302,8 @@ static bool score_all(struct cmd_session *ses, const struct score_options *o,
 static int score_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = score_rows, .parser = score_parse,
+    struct argp argp = {.options = score_rows,
+                        .parser = score_parse,
                         .args_doc = "RUNS.csv",
                         .doc = "Predicts every run of a table as it was "
                                "measured and prints the error of each metric.",

@@ -20,9 +20,10 @@ struct search_options {
 /* "ttft_p99=500ms" -> "slo.ttft_ms_p99=500" */
 static const char *search_slo(const char *text, struct argp_state *state)
 {
-    static const char *const names[][2] = {
-        {"ttft_p99", "ttft_ms_p99"}, {"itl_p99", "itl_ms_p99"},
-        {"tpot_p99", "tpot_ms_p99"}, {"e2e_p99", "e2e_ms_p99"}};
+    static const char *const names[][2] = {{"ttft_p99", "ttft_ms_p99"},
+                                           {"itl_p99", "itl_ms_p99"},
+                                           {"tpot_p99", "tpot_ms_p99"},
+                                           {"e2e_p99", "e2e_ms_p99"}};
     enum { ROOM_FOR = 64 };
     char *out = NULL;
     for (size_t i = 0; i < 4; i++) {
@@ -38,8 +39,10 @@ static const char *search_slo(const char *text, struct argp_state *state)
         }
     }
     if (!out)
-        argp_error(state, "--slo: e.g. ttft_p99=500ms, itl_p99=50ms, "
-                   "tpot_p99=, e2e_p99=2s; got \"%s\"", text);
+        argp_error(state,
+                   "--slo: e.g. ttft_p99=500ms, itl_p99=50ms, "
+                   "tpot_p99=, e2e_p99=2s; got \"%s\"",
+                   text);
     return out;
 }
 
@@ -89,8 +92,7 @@ static void search_progress(void *to, size_t done, size_t total)
     cmd_progress_at(to, (double)done, "");
 }
 
-static bool search_tell(const struct search_options *o,
-                        const struct space *sp,
+static bool search_tell(const struct search_options *o, const struct space *sp,
                         const struct search_result *r, struct err *e)
 {
     cJSON *top[SEARCH_SHOW], *root = cJSON_CreateObject();
@@ -114,7 +116,8 @@ static bool search_tell(const struct search_options *o,
     if (ok && !(o->c.json && strcmp(o->c.json, "-") == 0)) {
         words_basis(stdout, sp->s, &sp->plant[0]);
         printf("%zu of %zu topologies keep the SLO at some load, %zu trials; "
-               "each at its largest load:\n", found, sp->n, trials);
+               "each at its largest load:\n",
+               found, sp->n, trials);
         answer_table(stdout, top, n);
     }
     json_free(root);
@@ -133,8 +136,10 @@ static bool search_all(struct cmd_session *ses, const struct search_options *o,
         return false;
     struct search_result *r = ARENA_ARRAY(ses->a, struct search_result, sp.n);
     cmd_progress_begin(&progress, &o->c, "search", (double)sp.n);
-    struct search_ask ask = {.sp = &sp, .workers = cmd_jobs(&o->c),
-                             .stop = cmd_stop(), .progress = search_progress,
+    struct search_ask ask = {.sp = &sp,
+                             .workers = cmd_jobs(&o->c),
+                             .stop = cmd_stop(),
+                             .progress = search_progress,
                              .to = &progress};
     bool ok = search_run(&ask, r, e);
     cmd_progress_end(&progress);
@@ -144,7 +149,8 @@ static bool search_all(struct cmd_session *ses, const struct search_options *o,
 static int search_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = search_rows, .parser = search_parse,
+    struct argp argp = {.options = search_rows,
+                        .parser = search_parse,
                         .args_doc = "SCENARIO",
                         .doc = "Finds, for every topology of the scenario, "
                                "the largest load that keeps the SLO, and ranks "

@@ -44,8 +44,8 @@ static bool show_gpus(struct cmd_session *s, struct err *e)
     struct costs f;
     if (!card_list(s->models, "gpu", s->a, &n, e))
         return false;
-    printf("%-10s %-24s %8s %8s %10s %10s %6s %s\n", "gpu", "product",
-           "HBM GB", "TB/s", "BF16 TF/s", "FP8 TF/s", "fits", "donor");
+    printf("%-10s %-24s %8s %8s %10s %10s %6s %s\n", "gpu", "product", "HBM GB",
+           "TB/s", "BF16 TF/s", "FP8 TF/s", "fits", "donor");
     for (; *n; n++) {
         if (!card_gpu(s->models, *n, s->a, &c, e)
             || !costs_load(&s->db, *n, s->a, &f, e))
@@ -82,15 +82,14 @@ static bool show_wires(struct cmd_session *s, struct err *e)
     struct wire_card c;
     if (!card_list(s->models, "wire", s->a, &n, e))
         return false;
-    printf("%-26s %5s %9s %9s %9s %9s %s\n", "wire", "NICs", "GB/s",
-           "READ us", "WRITE us", "intra", "measured");
+    printf("%-26s %5s %9s %9s %9s %9s %s\n", "wire", "NICs", "GB/s", "READ us",
+           "WRITE us", "intra", "measured");
     for (; *n; n++) {
         if (!card_wire(s->models, *n, s->a, &c, e))
             return false;
         printf("%-26s %5d %9.1f %9.2f %9.2f %9.1f %s\n", c.name,
                c.nics_per_node, c.nic_Bps / 1e9, c.read_s * 1e6,
-               c.write_s * 1e6, c.intra_Bps / 1e9,
-               c.calibrated ? "yes" : "no");
+               c.write_s * 1e6, c.intra_Bps / 1e9, c.calibrated ? "yes" : "no");
     }
     return true;
 }
@@ -138,7 +137,9 @@ static void show_rows(const char *head, const struct json_row *r)
     for (; r->key; r++) {
         bool absent = r->dflt && strcmp(r->dflt, JSON_ABSENT) == 0;
         printf("  %-28s %s (%s)\n", r->key, r->help,
-               !r->dflt ? "required" : absent ? "optional" : r->dflt);
+               !r->dflt ? "required"
+               : absent ? "optional"
+                        : r->dflt);
         for (size_t i = 0; r->choices && r->choices[i]; i++)
             printf("%s%s%s", i ? ", " : "  = ", r->choices[i],
                    r->choices[i + 1] ? "" : "\n");
@@ -238,9 +239,11 @@ static bool show_any(struct cmd_session *s, const struct show_options *o,
     for (size_t i = 0; i < sizeof show_table / sizeof *show_table; i++)
         if (strcmp(show_table[i].name, o->what) == 0)
             return show_table[i].show(s, e);
-    return err_set(e, ERR_USAGE, "show: gpus, models, wires, engines, routers, "
-                   "arrivals, forms, keys, scenario FILE or wire FILE, not \"%s\"",
-                   o->what);
+    return err_set(
+        e, ERR_USAGE,
+        "show: gpus, models, wires, engines, routers, "
+        "arrivals, forms, keys, scenario FILE or wire FILE, not \"%s\"",
+        o->what);
 }
 
 static int show_main(int argc, char **argv)

@@ -67,8 +67,8 @@ static bool store_list(struct cmd_session *s, const char *only, struct err *e)
     if (!card_list(s->models, "gpu", s->a, &names, e))
         return false;
     printf("store %s\n%-9s %-13s %-16s %-13s %-9s %7s %8s %8s %8s  %s\n",
-           s->store_name, "gpu", "operator", "variant", "form", "basis",
-           "rows", "median%", "p95%", "cv%", "source");
+           s->store_name, "gpu", "operator", "variant", "form", "basis", "rows",
+           "median%", "p95%", "cv%", "source");
     for (; *names; names++)
         if ((!only || strcmp(only, *names) == 0)
             && !store_list_gpu(s, *names, e))
@@ -97,12 +97,15 @@ static bool store_do(struct cmd_session *s, const struct store_options *o,
     if (strcmp(o->verb, "export") == 0)
         return store_export(s, o, e);
     if (strcmp(o->verb, "import") != 0)
-        return err_set(e, ERR_USAGE, "store: list, export or import, not "
-                       "\"%s\"", o->verb);
+        return err_set(e, ERR_USAGE,
+                       "store: list, export or import, not "
+                       "\"%s\"",
+                       o->verb);
     if (!o->arg)
         return err_set(e, ERR_USAGE, "store import: which file?");
     if (!o->c.store)
-        return err_set(e, ERR_USAGE, "store import: --store FILE says where "
+        return err_set(e, ERR_USAGE,
+                       "store import: --store FILE says where "
                        "to; the cached store of the shipped fits stays as "
                        "shipped");
     return costs_import(&s->db, o->arg, e);
@@ -111,7 +114,8 @@ static bool store_do(struct cmd_session *s, const struct store_options *o,
 static int store_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = store_rows, .parser = store_parse,
+    struct argp argp = {.options = store_rows,
+                        .parser = store_parse,
                         .args_doc = "list | export [FILE] | import FILE",
                         .doc = "Lists the fits of a store, writes them as "
                                "sorted SQL text, or reads such text.",

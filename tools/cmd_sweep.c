@@ -22,8 +22,7 @@ enum { SWEEP_WHOLE = 2000 };
 
 static const struct argp_option sweep_rows[] = {
     {"summary", KEY_SUMMARY, "FILE", 0,
-     "write ranking (and all answers of a small sweep) for `tandem report`",
-     1},
+     "write ranking (and all answers of a small sweep) for `tandem report`", 1},
     {"engine-steps", KEY_STEPS, NULL, 0,
      "take every engine step by itself: same answers, slower", 1},
     {"resume", KEY_RESUME, NULL, 0,
@@ -105,8 +104,9 @@ static bool sweep_emit(void *ctx, size_t i, const void *result, struct err *e)
     char more[160];
     rank_add(&w->rank, t);
     bool wanted = w->json.f || w->csv.f || w->answers;
-    cJSON *a = !wanted ? NULL : t->ok ? words_answer(&w->sp, t)
-                                      : sweep_refusal(w, t);
+    cJSON *a = !wanted ? NULL
+             : t->ok   ? words_answer(&w->sp, t)
+                       : sweep_refusal(w, t);
     if (w->json.f)
         answer_line(w->json.f, a);
     if (w->csv.f && t->ok)
@@ -119,8 +119,9 @@ static bool sweep_emit(void *ctx, size_t i, const void *result, struct err *e)
         json_free(a);
     snprintf(more, sizeof more, "%s", w->sp.topology[t->topology].name);
     cmd_progress_at(&w->progress, (double)(i + 1), more);
-    return (ok || err_set(e, ERR_SYSTEM, "%s: cannot write",
-                          w->o->c.json ? w->o->c.json : w->o->c.csv))
+    return (ok
+            || err_set(e, ERR_SYSTEM, "%s: cannot write",
+                       w->o->c.json ? w->o->c.json : w->o->c.csv))
         && journal_ok(&w->journal, e);
 }
 
@@ -173,15 +174,17 @@ static bool sweep_journal(struct sweep *w, struct cmd_session *ses,
     const char *to = sweep_file(w->o);
     if (!to)
         return !w->o->resume
-            || err_set(e, ERR_INPUT, "--resume: give --json, --csv or "
-                                     "--summary a file");
+            || err_set(e, ERR_INPUT,
+                       "--resume: give --json, --csv or "
+                       "--summary a file");
     cJSON *s = scenario_resolved(w->sp.s);
     char *text = cJSON_PrintUnformatted(s);
     const char *all = arena_fmt(ses->a, "%s\n%s", ses->store_name, text);
     cJSON_free(text);
     json_free(s);
     struct journal_ask ask = {.path = arena_fmt(ses->a, "%s.part", to),
-                              .mark = journal_mark(all), .sp = &w->sp,
+                              .mark = journal_mark(all),
+                              .sp = &w->sp,
                               .resume = w->o->resume};
     return journal_open(&w->journal, &ask, ses->a, e);
 }
@@ -224,9 +227,12 @@ static bool sweep_all(struct cmd_session *ses, const struct sweep_options *o,
     rank_init(&w.rank, &w.sp, ses->a);
     w.n = w.sp.n * w.sp.points;
     bool ok = sweep_journal(&w, ses, e) && sweep_files(&w, e);
-    struct crew_job job = {.n = w.n, .workers = cmd_jobs(&o->c),
-                           .size = sizeof(struct trial), .ctx = &w,
-                           .work = sweep_work, .emit = sweep_emit,
+    struct crew_job job = {.n = w.n,
+                           .workers = cmd_jobs(&o->c),
+                           .size = sizeof(struct trial),
+                           .ctx = &w,
+                           .work = sweep_work,
+                           .emit = sweep_emit,
                            .stop = cmd_stop()};
     cmd_progress_begin(&w.progress, &o->c, "sweep", (double)w.n);
     ok = ok && crew_run(&job, e);
@@ -244,7 +250,8 @@ static bool sweep_all(struct cmd_session *ses, const struct sweep_options *o,
 static int sweep_main(int argc, char **argv)
 {
     struct argp_child child[] = {{&cmd_argp, 0, NULL, 0}, {0}};
-    struct argp argp = {.options = sweep_rows, .parser = sweep_parse,
+    struct argp argp = {.options = sweep_rows,
+                        .parser = sweep_parse,
                         .args_doc = "SCENARIO",
                         .doc = "Tries every topology and load of a scenario. "
                                "--json writes one answer a line, in a fixed "
@@ -258,8 +265,7 @@ static int sweep_main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!cmd_open(&ses, &o.c, &e))
         return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e)
-           && sweep_all(&ses, &o, &s, &e);
+    bool ok = cmd_scenario(&ses, o.path, &s, &e) && sweep_all(&ses, &o, &s, &e);
     cmd_close(&ses);
     return ok ? 0 : cmd_fail(&e);
 }

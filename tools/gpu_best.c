@@ -61,8 +61,8 @@ static bool kind_of(const struct grid_table *t, const struct grid_point *p,
         return true;
     case CALL_MOE:
         k->bytes = c->moe.tokens <= CALL_SKINNY_M;
-        snprintf(k->name, NAME, "experts MXFP4, %s", k->bytes ? "streamed"
-                                                              : "rate");
+        snprintf(k->name, NAME, "experts MXFP4, %s",
+                 k->bytes ? "streamed" : "rate");
         return strcmp(t->name, "moe") == 0;
     case CALL_NORM:
     case CALL_GATHER:

@@ -88,11 +88,15 @@ static void add_runs(struct objective *o)
             double sigma;
             if (!wanted(r, m, &sigma) || !(r->metric[m].value > 0))
                 continue;
-            add_item(o, &(struct objective_item){
-                            .run_id = r->run_id, .metric = r->metric[m].name,
-                            .group = group, .row = i, .metric_at = m,
-                            .cell = -1, .measured = r->metric[m].value,
-                            .sigma = sigma, .weight = r->weight});
+            add_item(o, &(struct objective_item){.run_id = r->run_id,
+                                                 .metric = r->metric[m].name,
+                                                 .group = group,
+                                                 .row = i,
+                                                 .metric_at = m,
+                                                 .cell = -1,
+                                                 .measured = r->metric[m].value,
+                                                 .sigma = sigma,
+                                                 .weight = r->weight});
         }
     }
 }
@@ -104,8 +108,10 @@ static bool read_runs(struct objective *o, const struct objective_ask *k,
     for (const char *const *p = k->runs; *p; p++) {
         struct measured_row *row;
         size_t n;
-        struct measured_ask ask = {.path = *p, .models = k->models,
-                                   .store = k->store, .seed = k->seed};
+        struct measured_ask ask = {.path = *p,
+                                   .models = k->models,
+                                   .store = k->store,
+                                   .seed = k->seed};
         if (!measured_read(&ask, o->a, &row, &n, e))
             return false;
         for (size_t i = 0; i < n; i++) {
@@ -180,8 +186,8 @@ static int cell_of(struct objective *o, size_t row, const char *name,
         return -1;
     ARENA_ROOM(o->a, o->cell, o->n_cell, o->cap_cell);
     *index = o->n_cell;
-    o->cell[o->n_cell++] = (struct cell){.row = row, .at = n,
-                                         .name = arena_str(o->a, name)};
+    o->cell[o->n_cell++] = (struct cell){
+        .row = row, .at = n, .name = arena_str(o->a, name)};
     return n;
 }
 
@@ -211,8 +217,7 @@ static bool chunks(struct log *l, struct price_shape *s)
 static void step_name(char *name, size_t room, const struct price_shape *s)
 {
     if (!s->n_chunk)
-        snprintf(name, room, "step decode %u",
-                 (s->ones + 7) / 8 * 8);
+        snprintf(name, room, "step decode %u", (s->ones + 7) / 8 * 8);
     else
         snprintf(name, room, "step %s 2^%d", s->ones ? "mixed" : "prefill",
                  (int)lround(log2(s->tokens)));
@@ -286,13 +291,16 @@ static bool read_steps(struct objective *o, const struct objective_ask *k,
     for (size_t i = 0; i < o->n_cell; i++) {
         const struct cell *c = &o->cell[i];
         const struct measured_row *r = &o->row[c->row];
-        add_item(o, &(struct objective_item){
-                        .run_id = r->run_id, .metric = c->name,
-                        .group = group_of(o->a, r), .row = c->row,
-                        .metric_at = -1, .cell = c->at, .measured = c->gpu_s,
-                        .sigma = SIGMA_STEP,
-                        .weight = r->weight * (double)c->n
-                                / (5 + (double)c->n)});
+        add_item(o, &(struct objective_item){.run_id = r->run_id,
+                                             .metric = c->name,
+                                             .group = group_of(o->a, r),
+                                             .row = c->row,
+                                             .metric_at = -1,
+                                             .cell = c->at,
+                                             .measured = c->gpu_s,
+                                             .sigma = SIGMA_STEP,
+                                             .weight = r->weight * (double)c->n
+                                                     / (5 + (double)c->n)});
     }
     return true;
 }
@@ -354,8 +362,9 @@ static void simulate(void *ctx, size_t i, struct arena *a, void *result)
     const struct price *p = row.plant.pool[0].price;
     for (size_t k = 0; k < o->n_step; k++)
         if (o->step[k].row == at)
-            s->cell[o->step[k].cell] += 1e-12 * (double)price_step(
-                                            p, &o->step[k].shape);
+            s->cell[o->step[k].cell] += 1e-12
+                                      * (double)price_step(p,
+                                                           &o->step[k].shape);
 }
 
 static bool take(void *ctx, size_t i, const void *result, struct err *e)
@@ -383,8 +392,11 @@ bool objective_eval(struct objective *o, size_t n_vec, const double *v,
                     const char *const *only, double *r, struct err *e)
 {
     struct job j = {o, v, only, r};
-    struct crew_job job = {.n = n_vec * o->n_row, .workers = o->workers,
-                           .size = sizeof(struct seen), .ctx = &j,
-                           .work = simulate, .emit = take};
+    struct crew_job job = {.n = n_vec * o->n_row,
+                           .workers = o->workers,
+                           .size = sizeof(struct seen),
+                           .ctx = &j,
+                           .work = simulate,
+                           .emit = take};
     return crew_run(&job, e);
 }

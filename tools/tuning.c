@@ -97,8 +97,8 @@ static bool choose(struct tuning *t, struct err *e)
         const struct tuned_info *i = tuned_info((enum tuned_param)p);
         double most = 0, at;
         for (size_t k = 0; k < t->n; k++)
-            most = fmax(most, fabs(r[(size_t)p * t->n + k]
-                                   - r[TUNED_N * t->n + k]));
+            most = fmax(most,
+                        fabs(r[(size_t)p * t->n + k] - r[TUNED_N * t->n + k]));
         if (held(t, p, &at))
             continue;
         if (most < 1e-3) {
@@ -106,10 +106,13 @@ static bool choose(struct tuning *t, struct err *e)
             continue;
         }
         t->which[t->n_par] = p;
-        t->par[t->n_par++] = (struct tune_par){
-            .name = i->name, .prior = i->prior, .sigma = i->sigma,
-            .lo = i->lo, .hi = i->hi, .relative = i->relative,
-            .value = t->all[p]};
+        t->par[t->n_par++] = (struct tune_par){.name = i->name,
+                                               .prior = i->prior,
+                                               .sigma = i->sigma,
+                                               .lo = i->lo,
+                                               .hi = i->hi,
+                                               .relative = i->relative,
+                                               .value = t->all[p]};
     }
     return true;
 }
@@ -234,8 +237,9 @@ static void print_cover(const struct tuning *t, const struct tune *s,
         if (strcmp(t->item[i].metric, metric) == 0)
             in += fabs(t->cv[i]) <= NORMAL_80 * sqrt(own * own + doubt(s, i));
     printf("80 %% interval of %-21s +- %.1f %% and more, holds %.0f %% of %zu "
-           "unseen\n", metric, 100 * NORMAL_80 * own * sigma,
-           100 * (double)in / (double)n, n);
+           "unseen\n",
+           metric, 100 * NORMAL_80 * own * sigma, 100 * (double)in / (double)n,
+           n);
 }
 
 static bool write_out(const struct tuning *t, const double *before,
@@ -315,7 +319,7 @@ static bool unseen(struct tuning *t, const struct tune_ask *k,
 {
     groups(t);
     size_t n = t->n_group;
-    double *v = ARENA_ARRAY(t->a, double, n * TUNED_N);
+    double *v = ARENA_ARRAY(t->a, double, n *TUNED_N);
     double *r = ARENA_ARRAY(t->a, double, n * t->n);
     double *x = ARENA_ARRAY(t->a, double, t->n_par);
     bool *out = ARENA_ARRAY(t->a, bool, t->n);
@@ -357,11 +361,16 @@ static void judge(const struct tuning *t, const double *r, double *median,
 static void to_fit(const struct tuning *t, const double *after, struct fit *f)
 {
     double none;
-    *f = (struct fit){.gpu = t->ask->data.gpu, .op = "engine",
-                      .variant = "all", .form = "engine", .basis = "measured",
+    *f = (struct fit){.gpu = t->ask->data.gpu,
+                      .op = "engine",
+                      .variant = "all",
+                      .form = "engine",
+                      .basis = "measured",
                       .source = "whole runs (results/README.md)",
-                      .date = t->ask->date, .rows = (int64_t)t->n,
-                      .cv_median = NAN, .cv_p95 = NAN};
+                      .date = t->ask->date,
+                      .rows = (int64_t)t->n,
+                      .cv_median = NAN,
+                      .cv_p95 = NAN};
     judge(t, after, &f->ape_median, &f->ape_p95, &f->ape_max, &f->bias);
     if (t->cv)
         judge(t, t->cv, &f->cv_median, &f->cv_p95, &none, &none);
@@ -369,8 +378,10 @@ static void to_fit(const struct tuning *t, const double *after, struct fit *f)
     f->n_coef = TUNED_N;
     for (int p = 0; p < TUNED_N; p++) {
         const struct tuned_info *i = tuned_info((enum tuned_param)p);
-        f->coef[p] = (struct fit_coef){.name = i->name, .value = t->all[p],
-                                       .se = NAN, .source = "no run tells"};
+        f->coef[p] = (struct fit_coef){.name = i->name,
+                                       .value = t->all[p],
+                                       .se = NAN,
+                                       .source = "no run tells"};
     }
     for (size_t j = 0; j < t->n_par; j++) {
         const struct tune_par *p = &t->par[j];
@@ -394,9 +405,14 @@ static bool work(struct tuning *t, struct fit *f, struct err *e)
     memcpy(neutral, tuned_neutral().v, sizeof neutral);
     if (!objective_eval(t->o, 1, neutral, NULL, before, e) || !choose(t, e))
         return false;
-    struct tune_ask k = {.par = t->par, .n_par = t->n_par, .n_res = t->n,
-                         .weight = weight, .model = model, .of = t,
-                         .told = told, .to = t};
+    struct tune_ask k = {.par = t->par,
+                         .n_par = t->n_par,
+                         .n_res = t->n,
+                         .weight = weight,
+                         .model = model,
+                         .of = t,
+                         .told = told,
+                         .to = t};
     if (!tune_run(&k, t->a, &s, e)
         || (t->ask->cross_validate && !unseen(t, &k, &s, e)))
         return false;
@@ -405,9 +421,10 @@ static bool work(struct tuning *t, struct fit *f, struct err *e)
         print_params(t);
         print_errors(t, before, s.res);
         for (int m = 0; t->cv && m < 3; m++)
-            print_cover(t, &s, m == 0   ? "tpot_ms_median"
-                               : m == 1 ? "output_tok_s_per_gpu"
-                                        : "ttft_ms_mean");
+            print_cover(t, &s,
+                        m == 0   ? "tpot_ms_median"
+                        : m == 1 ? "output_tok_s_per_gpu"
+                                 : "ttft_ms_mean");
     }
     return write_params(t, &s, e) && write_out(t, before, s.res, e);
 }

@@ -49,8 +49,8 @@ void words_basis(FILE *f, const struct scenario *s, const struct plant *p)
 static void words_dist(FILE *f, const char *name, const cJSON *a,
                        const char *key)
 {
-    static const char *const at[] = {"mean", "p50", "p90", "p95", "p99",
-                                     "p999", "max"};
+    static const char *const at[] = {"mean", "p50",  "p90", "p95",
+                                     "p99",  "p999", "max"};
     char path[64];
     fprintf(f, "%-12s", name);
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
@@ -70,10 +70,12 @@ void words_run(FILE *f, const struct scenario *s, const cJSON *a)
     fprintf(f, "%s on %.0f GPUs: %.4g requests/s, %.5g output tok/s\n",
             answer_text(a, "topology"), answer_num(a, "gpus"),
             answer_num(a, "req_s"), answer_num(a, "output_tok_s"));
-    fprintf(f, "TPSU %.4g +- %.2g tok/s/user, TPSG %.4g +- %.2g tok/s/GPU, "
-            "limited by %s\n\n", answer_num(a, "tpsu"),
-            answer_num(a, "ci95.tpsu"), answer_num(a, "tpsg"),
-            answer_num(a, "ci95.tpsg"), answer_text(a, "bottleneck"));
+    fprintf(f,
+            "TPSU %.4g +- %.2g tok/s/user, TPSG %.4g +- %.2g tok/s/GPU, "
+            "limited by %s\n\n",
+            answer_num(a, "tpsu"), answer_num(a, "ci95.tpsu"),
+            answer_num(a, "tpsg"), answer_num(a, "ci95.tpsg"),
+            answer_text(a, "bottleneck"));
     fprintf(f, "%-12s %9s %9s %9s %9s %9s %9s %9s\n", "ms", "mean", "p50",
             "p90", "p95", "p99", "p99.9", "max");
     words_dist(f, "TTFT", a, "ttft_ms");
@@ -133,8 +135,7 @@ void words_rank(FILE *f, const struct rank *r)
     words_ranked(f, r, &r->slo);
 }
 
-static cJSON *words_ranked_json(const struct rank *r,
-                                const struct rank_list *l)
+static cJSON *words_ranked_json(const struct rank *r, const struct rank_list *l)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < l->n; i++)

@@ -54,8 +54,8 @@ static bool is_steady(const double *v, int n, const struct bench_rule *rule)
     double m = median_of(v, all);
     double mad = bench_mad(v, all, m, scratch);
     double drift = fabs(median_of(v, half) - median_of(v + half, all - half));
-    return HALF_WIDTH * mad / sqrt(n) <= rule->settle * m &&
-           drift <= 2 * rule->settle * m;
+    return HALF_WIDTH * mad / sqrt(n) <= rule->settle * m
+        && drift <= 2 * rule->settle * m;
 }
 
 /* Runs until warm; leaves the length of one run. */
@@ -66,8 +66,8 @@ static bool warm(const struct bench_rule *rule, bench_sample *run, void *to,
     if (!run(to, 1, &t->first_s, e))
         return false;
     last = t->first_s;
-    for (int times = 1; spent < rule->warm_s; times = times < 64 ? 2 * times
-                                                                 : times) {
+    for (int times = 1; spent < rule->warm_s;
+         times = times < 64 ? 2 * times : times) {
         double s;
         if (!run(to, times, &s, e))
             return false;

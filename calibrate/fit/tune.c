@@ -92,8 +92,8 @@ static bool jacobian(const struct tune_ask *k, struct tune *t, struct arena *a,
                      struct err *e)
 {
     size_t n = k->n_par, m = k->n_res;
-    double *x = ARENA_ARRAY(a, double, n * n);
-    double *r = ARENA_ARRAY(a, double, n * m);
+    double *x = ARENA_ARRAY(a, double, n *n);
+    double *r = ARENA_ARRAY(a, double, n *m);
     double *h = ARENA_ARRAY(a, double, n);
     for (size_t j = 0; j < n; j++) {
         const struct tune_par *p = &k->par[j];
@@ -183,7 +183,8 @@ static bool solve(const struct tune_ask *k, const struct tune *t,
         }
         free(was);
         if (!ok)
-            return err_set(e, ERR_INPUT, "the runs do not determine the "
+            return err_set(e, ERR_INPUT,
+                           "the runs do not determine the "
                            "parameters");
     }
     for (size_t j = 0; j < n; j++)
@@ -309,8 +310,7 @@ static bool rounds(const struct tune_ask *k, struct tune *t, struct arena *a,
             t->cost_prior = was;
         weigh(k, t);
         ok = (!fresh(i) || jacobian(k, t, a, e))
-          && solve(k, t, NULL, &q, held, e)
-          && move(k, t, q.d->data, a, e);
+          && solve(k, t, NULL, &q, held, e) && move(k, t, q.d->data, a, e);
         if (ok && k->told)
             k->told(k->to, i, t->cost);
         if (ok && i >= SCALED && was - t->cost < SETTLED * was)
@@ -333,15 +333,18 @@ bool tune_run(const struct tune_ask *k, struct arena *a, struct tune *t,
     for (size_t i = 0; i < m; i++)
         used += k->weight[i] > 0;
     if (!n || used < n)
-        return err_set(e, ERR_INPUT, "%zu residuals for %zu parameters: too "
-                       "few to tune", used, n);
+        return err_set(e, ERR_INPUT,
+                       "%zu residuals for %zu parameters: too "
+                       "few to tune",
+                       used, n);
     gsl_error_handler_t *was = gsl_set_error_handler_off();
-    *t = (struct tune){.n_par = n, .n_res = m,
+    *t = (struct tune){.n_par = n,
+                       .n_res = m,
                        .u = ARENA_ARRAY(a, double, n),
-                       .jac = ARENA_ARRAY(a, double, m * n),
+                       .jac = ARENA_ARRAY(a, double, m *n),
                        .res = ARENA_ARRAY(a, double, m),
                        .root = ARENA_ARRAY(a, double, m),
-                       .cov = ARENA_ARRAY(a, double, n * n)};
+                       .cov = ARENA_ARRAY(a, double, n *n)};
     double *x = ARENA_ARRAY(a, double, n);
     for (size_t j = 0; j < n; j++)
         t->u[j] = to_u(&k->par[j], k->par[j].value);

@@ -10,11 +10,23 @@
 #include <string.h>
 
 enum pool_name {
-    X16, W16, X8, W8, F32, KV16, KV8, FP4, E8M0, /* random, to here */
-    OUT, OUT2, OUT3,                             /* results */
-    WORK, FLAGS,                                 /* zeroed */
-    INTS, FLOATS,                                /* uploaded */
-    HOST,                                        /* pinned */
+    X16,
+    W16,
+    X8,
+    W8,
+    F32,
+    KV16,
+    KV8,
+    FP4,
+    E8M0, /* random, to here */
+    OUT,
+    OUT2,
+    OUT3, /* results */
+    WORK,
+    FLAGS, /* zeroed */
+    INTS,
+    FLOATS, /* uploaded */
+    HOST,   /* pinned */
     POOLS
 };
 
@@ -190,10 +202,10 @@ static bool reserve_gemm(struct bed *b, const struct call_gemm *g, int most,
     bool fp8 = g->type == CALL_FP8;
     size_t w = weight_bytes(g), x = (size_t)g->m * (size_t)g->k;
     b->turns = turns_for(b, (double)w, most);
-    return grow(b, fp8 ? X8 : X16, x * cell_bytes(g->type), e) &&
-           grow(b, fp8 ? W8 : W16, w * (size_t)b->turns, e) &&
-           grow(b, OUT, (size_t)g->m * (size_t)g->n * 2, e) &&
-           grow(b, F32, aligned((size_t)g->m * 4) + (size_t)g->n * 4, e);
+    return grow(b, fp8 ? X8 : X16, x * cell_bytes(g->type), e)
+        && grow(b, fp8 ? W8 : W16, w * (size_t)b->turns, e)
+        && grow(b, OUT, (size_t)g->m * (size_t)g->n * 2, e)
+        && grow(b, F32, aligned((size_t)g->m * 4) + (size_t)g->n * 4, e);
 }
 
 static void place_gemm(struct bed *b, struct call_gemm *g, int turn)
@@ -219,16 +231,16 @@ static bool shuffled(struct bed *b, size_t n, struct err *e)
     }
     b->ints = t;
     b->blocks = n;
-    return grow(b, INTS, n * sizeof *t, e) &&
-           GPU_DO(b->g, e, copy_in, b->pool[INTS].at, t, n * sizeof *t);
+    return grow(b, INTS, n * sizeof *t, e)
+        && GPU_DO(b->g, e, copy_in, b->pool[INTS].at, t, n * sizeof *t);
 }
 
 /* ---- attention ---- */
 
 static size_t block_bytes(const struct call_attn *a)
 {
-    return (size_t)a->block * (size_t)a->kv_heads * (size_t)a->head_dim *
-           cell_bytes(a->kv);
+    return (size_t)a->block * (size_t)a->kv_heads * (size_t)a->head_dim
+         * cell_bytes(a->kv);
 }
 
 static size_t blocks_of(const struct call_attn *a)
@@ -240,8 +252,8 @@ static bool reserve_attn(struct bed *b, const struct call_attn *a, int most,
                          struct err *e)
 {
     size_t each = blocks_of(a) * (size_t)a->batch, wide = block_bytes(a);
-    size_t q = (size_t)a->batch * (size_t)a->q_len * (size_t)a->heads *
-               (size_t)a->head_dim * 2;
+    size_t q = (size_t)a->batch * (size_t)a->q_len * (size_t)a->heads
+             * (size_t)a->head_dim * 2;
     double seen = a->window > 0 ? fmin(a->window + a->q_len, a->kv_len)
                                 : a->kv_len;
     double read = 2 * seen * a->batch * (double)wide / a->block;
@@ -250,10 +262,10 @@ static bool reserve_attn(struct bed *b, const struct call_attn *a, int most,
     if ((size_t)b->turns > fit)
         b->turns = fit ? (int)fit : 1;
     b->ints_a_turn = each;
-    return grow(b, X16, q, e) && grow(b, OUT, q, e) &&
-           grow(b, a->kv == CALL_FP8 ? KV8 : KV16,
-                2 * aligned(each * (size_t)b->turns * wide), e) &&
-           shuffled(b, each * (size_t)b->turns, e);
+    return grow(b, X16, q, e) && grow(b, OUT, q, e)
+        && grow(b, a->kv == CALL_FP8 ? KV8 : KV16,
+                2 * aligned(each * (size_t)b->turns * wide), e)
+        && shuffled(b, each * (size_t)b->turns, e);
 }
 
 static void place_attn(struct bed *b, struct call_attn *a, int turn)
@@ -318,15 +330,15 @@ static bool routings(struct bed *b, const struct call_moe *m,
     b->ints = expert;
     b->floats = weight;
     b->ints_a_turn = each;
-    return grow(b, INTS, n * 4, e) && grow(b, FLOATS, n * 4, e) &&
-           GPU_DO(b->g, e, copy_in, b->pool[INTS].at, expert, n * 4) &&
-           GPU_DO(b->g, e, copy_in, b->pool[FLOATS].at, weight, n * 4);
+    return grow(b, INTS, n * 4, e) && grow(b, FLOATS, n * 4, e)
+        && GPU_DO(b->g, e, copy_in, b->pool[INTS].at, expert, n * 4)
+        && GPU_DO(b->g, e, copy_in, b->pool[FLOATS].at, weight, n * 4);
 }
 
 static size_t expert_numbers(const struct call_moe *m, int rows)
 {
-    return (size_t)m->experts * (size_t)rows * (size_t)m->hidden *
-           (size_t)m->inter;
+    return (size_t)m->experts * (size_t)rows * (size_t)m->hidden
+         * (size_t)m->inter;
 }
 
 static bool reserve_moe(struct bed *b, const struct call_moe *m,
@@ -337,10 +349,10 @@ static bool reserve_moe(struct bed *b, const struct call_moe *m,
     double read = busy * 1.5 * m->hidden * m->inter;
     size_t w1 = expert_numbers(m, 2), w2 = expert_numbers(m, 1);
     b->turns = turns_for(b, read, most < MOE_TURNS ? most : MOE_TURNS);
-    return grow(b, X16, x, e) && grow(b, OUT, x, e) &&
-           grow(b, FP4, aligned(w1 / 2) + w2 / 2, e) &&
-           grow(b, E8M0, aligned(w1 / 32) + w2 / 32, e) &&
-           routings(b, m, routing, e);
+    return grow(b, X16, x, e) && grow(b, OUT, x, e)
+        && grow(b, FP4, aligned(w1 / 2) + w2 / 2, e)
+        && grow(b, E8M0, aligned(w1 / 32) + w2 / 32, e)
+        && routings(b, m, routing, e);
 }
 
 static void place_moe(struct bed *b, struct call_moe *m, int turn)
@@ -365,9 +377,8 @@ static bool reserve_norm(struct bed *b, const struct call_norm *n,
 {
     size_t x = aligned((size_t)n->rows * (size_t)n->cols * 2);
     b->turns = 1;
-    return grow(b, X16, 2 * x + (size_t)n->cols * 2, e) &&
-           grow(b, OUT, x, e) && grow(b, OUT2, x, e) &&
-           grow(b, OUT3, (size_t)n->rows * 4, e);
+    return grow(b, X16, 2 * x + (size_t)n->cols * 2, e) && grow(b, OUT, x, e)
+        && grow(b, OUT2, x, e) && grow(b, OUT3, (size_t)n->rows * 4, e);
 }
 
 static void place_norm(struct bed *b, struct call_norm *n)
@@ -388,9 +399,9 @@ static bool reserve_gather(struct bed *b, const struct call_gather *g, int most,
     size_t each = (size_t)g->blocks, bytes = each * g->block_bytes;
     b->turns = turns_for(b, (double)bytes, most);
     b->ints_a_turn = each;
-    return grow(b, KV16, bytes * (size_t)b->turns, e) &&
-           grow(b, OUT, aligned(bytes) * (size_t)b->turns, e) &&
-           shuffled(b, each * (size_t)b->turns, e);
+    return grow(b, KV16, bytes * (size_t)b->turns, e)
+        && grow(b, OUT, aligned(bytes) * (size_t)b->turns, e)
+        && shuffled(b, each * (size_t)b->turns, e);
 }
 
 static void place_gather(struct bed *b, struct call_gather *g, int turn)
@@ -408,8 +419,8 @@ static bool reserve_copy(struct bed *b, const struct call_copy *c, int most,
     bool host = c->kind == CALL_COPY_IN;
     size_t each = aligned(c->bytes);
     b->turns = host ? 1 : turns_for(b, (double)each, most);
-    return grow(b, host ? HOST : KV16, each * (size_t)b->turns, e) &&
-           grow(b, OUT, c->kind == CALL_READ ? 64 : each * (size_t)b->turns, e);
+    return grow(b, host ? HOST : KV16, each * (size_t)b->turns, e)
+        && grow(b, OUT, c->kind == CALL_READ ? 64 : each * (size_t)b->turns, e);
 }
 
 static void place_copy(struct bed *b, struct call_copy *c, int turn)
@@ -427,9 +438,9 @@ static bool reserve_reduce(struct bed *b, const struct call *c, struct err *e)
     size_t n = (size_t)r->ranks, x = aligned(r->elements * 2);
     size_t stage = aligned(b->g->p->work(b->g->d, c));
     b->turns = 1;
-    return grow(b, X16, n * x, e) && grow(b, OUT, n * x, e) &&
-           grow(b, OUT2, n * stage, e) &&
-           grow(b, FLAGS, n * aligned(CALL_REDUCE_FLAGS * 4), e);
+    return grow(b, X16, n * x, e) && grow(b, OUT, n * x, e)
+        && grow(b, OUT2, n * stage, e)
+        && grow(b, FLAGS, n * aligned(CALL_REDUCE_FLAGS * 4), e);
 }
 
 static void place_reduce(struct bed *b, struct call *c)
@@ -443,8 +454,7 @@ static void place_reduce(struct bed *b, struct call *c)
         r->x[k] = in(b, X16, at);
         r->y[k] = out(b, OUT, at);
         r->stage[k] = out(b, OUT2, (size_t)k * stage);
-        r->flags[k] =
-            out(b, FLAGS, (size_t)k * aligned(CALL_REDUCE_FLAGS * 4));
+        r->flags[k] = out(b, FLAGS, (size_t)k * aligned(CALL_REDUCE_FLAGS * 4));
     }
 }
 

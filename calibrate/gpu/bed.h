@@ -1,6 +1,7 @@
 /* bed - device memory full of random numbers of a model's magnitude, and calls
  * laid into it.
- * What a model reads cold (weights, caches, copied blocks) moves on from turn to
+ * What a model reads cold (weights, caches, copied blocks) moves on from turn
+ * to
  * turn, so that what a turn reads was not touched while twice the last-level
  * cache went by; what a model has just written (activations) stays.
  * bed_reserve makes room for a call's turns and fixes block tables and routing;

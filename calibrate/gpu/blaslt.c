@@ -51,8 +51,8 @@ struct vendor_handle {
     _Alignas(16) unsigned char proposal[PROPOSAL];
 };
 
-static void *symbol(struct vendor_handle *h, const char *name,
-                    struct err *e, bool *ok)
+static void *symbol(struct vendor_handle *h, const char *name, struct err *e,
+                    bool *ok)
 {
     char full[96];
     snprintf(full, sizeof full, "%s%s", h->kind->prefix, name);
@@ -181,8 +181,8 @@ static int scales(struct vendor_handle *h, const struct call_gemm *c)
 {
     const struct blaslt_kind *k = h->kind;
     return h->f.desc_set(h->desc, k->desc_a_scale, &c->col_scale.at,
-                         sizeof(void *)) |
-           h->f.desc_set(h->desc, k->desc_b_scale, &c->row_scale.at,
+                         sizeof(void *))
+         | h->f.desc_set(h->desc, k->desc_b_scale, &c->row_scale.at,
                          sizeof(void *));
 }
 
@@ -191,9 +191,9 @@ static int describe(struct vendor_handle *h, const struct call_gemm *c)
     const struct blaslt_kind *k = h->kind;
     uint64_t m = (uint64_t)c->m, n = (uint64_t)c->n, depth = (uint64_t)c->k;
     size_t bytes = WORKSPACE;
-    int in = c->type == CALL_BF16       ? k->type_bf16
-             : h->g->info.fnuz          ? k->type_fp8_fnuz
-                                        : k->type_fp8;
+    int in = c->type == CALL_BF16 ? k->type_bf16
+           : h->g->info.fnuz      ? k->type_fp8_fnuz
+                                  : k->type_fp8;
     int rc = h->f.desc_create(&h->desc, k->compute_f32, k->type_f32);
     rc = rc ? rc : set(h, k->desc_transa, k->op_t);
     rc = rc ? rc : set(h, k->desc_transb, k->op_n);
@@ -234,15 +234,16 @@ bool blaslt_plan(struct vendor_handle *h, const struct call_gemm *c,
         return err_set(e, ERR_NO, "%s refuses %d x %d x %d: status %d", k->name,
                        c->m, c->n, c->k, rc);
     *scheme = c->type == CALL_FP8 ? "row scales" : "plain";
-    if (c->type == CALL_FP8 && (set(h, k->desc_a_mode, k->mode_outer) ||
-                                set(h, k->desc_b_mode, k->mode_outer)))
+    if (c->type == CALL_FP8
+        && (set(h, k->desc_a_mode, k->mode_outer)
+            || set(h, k->desc_b_mode, k->mode_outer)))
         *scheme = "tensor scales";
     if (propose(h))
         return true;
     if (c->type == CALL_FP8 && **scheme == 'r') {
         *scheme = "tensor scales";
-        if (!set(h, k->desc_a_mode, 0) && !set(h, k->desc_b_mode, 0) &&
-            propose(h))
+        if (!set(h, k->desc_a_mode, 0) && !set(h, k->desc_b_mode, 0)
+            && propose(h))
             return true;
     }
     return err_set(e, ERR_NO, "%s has no kernel for %d x %d x %d", k->name,
@@ -258,5 +259,6 @@ bool blaslt_launch(struct vendor_handle *h, const struct call_gemm *c,
     int rc = h->f.matmul(h->handle, h->desc, &one, c->w.at, h->la, c->x.at,
                          h->lb, &zero, c->y, h->ld, c->y, h->ld, h->proposal,
                          h->work, WORKSPACE, h->g->p->stream(h->g->d));
-    return rc == 0 || err_set(e, ERR_SYSTEM, "%s: status %d", h->kind->name, rc);
+    return rc == 0
+        || err_set(e, ERR_SYSTEM, "%s: status %d", h->kind->name, rc);
 }

@@ -9,13 +9,13 @@
 #include "calibrate/gpu/vendor.h"
 
 struct blaslt_kind {
-    const char *name, *prefix; /* of functions: "cublasLt" */
-    const char *env;           /* variable that holds a path of the library */
+    const char *name, *prefix;  /* of functions: "cublasLt" */
+    const char *env;            /* variable that holds a path of the library */
     const char *const *sonames; /* NULL at the end */
     int op_n, op_t, compute_f32, type_f32, type_bf16, type_fp8, type_fp8_fnuz;
     int desc_transa, desc_transb, desc_a_scale, desc_b_scale;
     int desc_a_mode, desc_b_mode;
-    int desc_fast; /* FP8 sums in the unit's own precision; -1: no such switch */
+    int desc_fast; /* FP8 sums in the unit's own precision; -1: absent */
     int mode_outer; /* a scale for each row of A and column of B */
     int pref_workspace;
 };

@@ -4,36 +4,54 @@
 
 #define GEMM(op_, m_, n_, k_, type_)                                           \
     {                                                                          \
-        .call = {.op = op_, .gemm = {.m = m_, .n = n_, .k = k_, .type = type_}} \
+        .call = {                                                              \
+            .op = op_,                                                         \
+            .gemm = {.m = m_, .n = n_, .k = k_, .type = type_}                 \
+        }                                                                      \
     }
 #define ATTN(op_, v, b, q, kv_, h, g, d, w, bl, t)                             \
     {                                                                          \
-        .call = {.op = op_,                                                    \
-                 .variant = v,                                                 \
-                 .attn = {.batch = b, .q_len = q, .kv_len = kv_, .heads = h,   \
-                          .kv_heads = g, .head_dim = d, .window = w,           \
-                          .block = bl, .kv = t}}                               \
+        .call = {                                                              \
+            .op = op_,                                                         \
+            .variant = v,                                                      \
+            .attn = {.batch = b,                                               \
+                     .q_len = q,                                               \
+                     .kv_len = kv_,                                            \
+                     .heads = h,                                               \
+                     .kv_heads = g,                                            \
+                     .head_dim = d,                                            \
+                     .window = w,                                              \
+                     .block = bl,                                              \
+                     .kv = t}                                                  \
+        }                                                                      \
     }
 #define MOE(t, h, i, x, k, r)                                                  \
     {                                                                          \
         .call = {.op = CALL_MOE,                                               \
-                 .moe = {.tokens = t, .hidden = h, .inter = i, .experts = x,   \
+                 .moe = {.tokens = t,                                          \
+                         .hidden = h,                                          \
+                         .inter = i,                                           \
+                         .experts = x,                                         \
                          .topk = k}},                                          \
         .routing = r                                                           \
     }
 #define NORM(kind_, r, c)                                                      \
     {                                                                          \
-        .call = {.op = CALL_NORM,                                              \
-                 .norm = {.kind = kind_, .rows = r, .cols = c}}                \
+        .call = {                                                              \
+            .op = CALL_NORM,                                                   \
+            .norm = {.kind = kind_, .rows = r, .cols = c}                      \
+        }                                                                      \
     }
 #define COPY(kind_, b)                                                         \
     {                                                                          \
-        .call = {.op = CALL_COPY, .copy = {.kind = kind_, .bytes = b}}         \
+        .call = {.op = CALL_COPY, .copy = {.kind = kind_, .bytes = b} }        \
     }
 #define REDUCE(kind_, r, n)                                                    \
     {                                                                          \
-        .call = {.op = CALL_REDUCE,                                            \
-                 .reduce = {.kind = kind_, .ranks = r, .elements = n}}         \
+        .call = {                                                              \
+            .op = CALL_REDUCE,                                                 \
+            .reduce = {.kind = kind_, .ranks = r, .elements = n}               \
+        }                                                                      \
     }
 
 const struct cases_one cases_all[] = {
@@ -90,11 +108,10 @@ const struct cases_one cases_all[] = {
 };
 
 static const char *const ops[CALL_N] = {
-    [CALL_SKINNY] = "stream",  [CALL_GEMM] = "gemm",
-    [CALL_PREFILL] = "prefill", [CALL_DECODE] = "decode",
-    [CALL_MOE] = "moe",        [CALL_NORM] = "norm",
-    [CALL_GATHER] = "gather",  [CALL_COPY] = "copy",
-    [CALL_REDUCE] = "reduce",  [CALL_EMPTY] = "empty",
+    [CALL_SKINNY] = "stream", [CALL_GEMM] = "gemm", [CALL_PREFILL] = "prefill",
+    [CALL_DECODE] = "decode", [CALL_MOE] = "moe",   [CALL_NORM] = "norm",
+    [CALL_GATHER] = "gather", [CALL_COPY] = "copy", [CALL_REDUCE] = "reduce",
+    [CALL_EMPTY] = "empty",
 };
 
 static const char *type(enum call_type t)
@@ -111,16 +128,17 @@ void cases_name(const struct call *c, char *text, size_t n)
     switch (c->op) {
     case CALL_SKINNY:
     case CALL_GEMM:
-        snprintf(text, n, "%s %s m %d n %d k %d", op, type(g->type), g->m,
-                 g->n, g->k);
+        snprintf(text, n, "%s %s m %d n %d k %d", op, type(g->type), g->m, g->n,
+                 g->k);
         return;
     case CALL_PREFILL:
     case CALL_DECODE:
         snprintf(text, n,
                  "%s%s batch %d q %d kv %d heads %d/%d size %d window %d block "
-                 "%d %s", op, c->variant ? " (portable)" : "", a->batch,
-                 a->q_len, a->kv_len, a->heads, a->kv_heads, a->head_dim,
-                 a->window, a->block, type(a->kv));
+                 "%d %s",
+                 op, c->variant ? " (portable)" : "", a->batch, a->q_len,
+                 a->kv_len, a->heads, a->kv_heads, a->head_dim, a->window,
+                 a->block, type(a->kv));
         return;
     case CALL_MOE:
         snprintf(text, n, "%s tokens %d hidden %d inter %d experts %d topk %d",

@@ -30,14 +30,15 @@ static bool judge(const struct pieces *p, uint64_t first, struct check *k,
     int each = ref_bytes(p->out->type);
     for (int i = 0; i < p->out->span; i++) {
         const struct ref *r = &p->want[i];
-        double v = ref_value(p->out->type, p->got + i * each,
-                             p->g->info.fnuz);
+        double v = ref_value(p->out->type, p->got + i * each, p->g->info.fnuz);
         double off = fabs(v - r->value);
         if (!(off <= r->slack) || !isfinite(v))
             return err_set(e, ERR_NO,
                            "output %d, element %llu is %g, not %g (at most %g "
-                           "off)", p->o, (unsigned long long)first +
-                           (unsigned long long)i, v, r->value, r->slack);
+                           "off)",
+                           p->o,
+                           (unsigned long long)first + (unsigned long long)i, v,
+                           r->value, r->slack);
         if (r->slack > 0)
             k->worst = fmax(k->worst, off / r->slack);
     }
@@ -67,9 +68,9 @@ static bool output(const struct pieces *p, struct check *k, struct err *e)
         return true;
     }
     for (int i = 0; i < k->spans; i++) {
-        uint64_t piece = i == 0   ? n - 1
-                         : i == 1 ? 0
-                                  : rng_below(&rng, (uint32_t)n);
+        uint64_t piece = i == 0 ? n - 1
+                       : i == 1 ? 0
+                                : rng_below(&rng, (uint32_t)n);
         if (!compare(p, piece, k, e))
             return false;
     }
@@ -86,8 +87,7 @@ bool check_call(struct gpu *g, const struct call *c,
     for (int o = 0; o < n; o++)
         if (!poison(g, &out[o], e))
             return false;
-    bool ok = runner ? runner->run(runner->to, c, e)
-                     : GPU_DO(g, e, launch, c);
+    bool ok = runner ? runner->run(runner->to, c, e) : GPU_DO(g, e, launch, c);
     if (!ok || !GPU_DO0(g, e, wait))
         return false;
     for (int o = 0; o < n; o++) {

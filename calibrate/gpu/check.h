@@ -1,4 +1,5 @@
-/* check - a call's results against the reference, on the device it will be timed
+/* check - a call's results against the reference, on the device it will be
+ * timed
  * on.  Outputs are poisoned, the call is run once, and `spans` pieces of each
  * output (0: all) are compared: the first, the last and others drawn from seed.
  * A result outside its slack is ERR_NO and names the element, what came out and

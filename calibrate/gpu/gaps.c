@@ -54,23 +54,23 @@ static bool eager(struct gpu *g, struct cost *c, struct err *e)
         if (!GPU_DO(g, e, launch, &nothing))
             return false;
     c->host_s = now() - from;
-    return GPU_DO(g, e, mark, END) &&
-           GPU_DO(g, e, between, BEGIN, END, &c->device_s);
+    return GPU_DO(g, e, mark, END)
+        && GPU_DO(g, e, between, BEGIN, END, &c->device_s);
 }
 
 static bool replayed(struct gpu *g, struct plugin_graph *graph, int times,
                      struct cost *c, struct err *e)
 {
-    if (!GPU_DO(g, e, replay, graph) || !GPU_DO0(g, e, wait) ||
-        !GPU_DO(g, e, mark, BEGIN))
+    if (!GPU_DO(g, e, replay, graph) || !GPU_DO0(g, e, wait)
+        || !GPU_DO(g, e, mark, BEGIN))
         return false;
     double from = now();
     for (int i = 0; i < times; i++)
         if (!GPU_DO(g, e, replay, graph))
             return false;
     c->host_s = now() - from;
-    return GPU_DO(g, e, mark, END) &&
-           GPU_DO(g, e, between, BEGIN, END, &c->device_s);
+    return GPU_DO(g, e, mark, END)
+        && GPU_DO(g, e, between, BEGIN, END, &c->device_s);
 }
 
 static bool repeat(struct gaps *s, int i, struct plugin_graph *large,
@@ -99,12 +99,12 @@ static bool write(struct gaps *s, const char *dir, const char *source,
     snprintf(path, sizeof path, "%s/gaps.csv", dir);
     if (!file_out_open(&o, path, e))
         return false;
-    fprintf(o.f, "kind,time_us,mad_us,samples,source,engine_version,driver,date\n");
+    fprintf(o.f,
+            "kind,time_us,mad_us,samples,source,engine_version,driver,date\n");
     for (int k = 0; k < KINDS; k++) {
         double scratch[REPEATS], m = bench_median(s->v[k], REPEATS);
         double mad = bench_mad(s->v[k], REPEATS, m, scratch);
-        fprintf(o.f, "%s,%.4g,%.2g,%d,", names[k], m * 1e6, mad * 1e6,
-                REPEATS);
+        fprintf(o.f, "%s,%.4g,%.2g,%d,", names[k], m * 1e6, mad * 1e6, REPEATS);
         csv_put(o.f, source);
         fprintf(o.f, ",%s,", s->g->p->name);
         csv_put(o.f, s->g->info.driver);

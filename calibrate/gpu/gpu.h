@@ -1,4 +1,5 @@
-/* gpu - the seam to a device: a table of functions (kernels/plugin.h) that a GPU
+/* gpu - the seam to a device: a table of functions (kernels/plugin.h) that a
+ * GPU
  * plug-in, or gpu_null, fills in, and one open device of it.
  * gpu_hip_open loads plug-ins until one finds a device; gpu_null_open has a law
  * instead of a device.  What is absent (library, driver, device) is ERR_ABSENT
@@ -22,16 +23,17 @@ struct gpu {
 
 /* Calls function with the device first and `why` last; false: *e is set. */
 #define GPU_DO(g, e, function, ...)                                            \
-    gpu_told((g), #function,                                                   \
-             (g)->p->function((g)->d, __VA_ARGS__, &(g)->why), (e))
+    gpu_told((g), #function, (g)->p->function((g)->d, __VA_ARGS__, &(g)->why), \
+             (e))
 #define GPU_DO0(g, e, function)                                                \
     gpu_told((g), #function, (g)->p->function((g)->d, &(g)->why), (e))
 
 static inline bool gpu_told(const struct gpu *g, const char *what, int rc,
                             struct err *e)
 {
-    return rc == 0 || err_set(e, ERR_SYSTEM, "%s: %s: %s", g->info.name, what,
-                              g->why ? g->why : "no reason given");
+    return rc == 0
+        || err_set(e, ERR_SYSTEM, "%s: %s: %s", g->info.name, what,
+                   g->why ? g->why : "no reason given");
 }
 
 /* path: one plug-in; NULL: every hip-*.so in the folders (NULL at the end). */

@@ -65,8 +65,10 @@ bool gpu_hip_open(struct gpu *g, const char *path, const char *const *folders,
     for (; !path && *folders && !ok; folders++)
         ok = try_folder(g, *folders, &why);
     if (!ok)
-        err_set(e, ERR_ABSENT, "no GPU to measure: %s (`make kernels` builds "
-                "plug-ins)", why.s ? why.s : "no folder to look in");
+        err_set(e, ERR_ABSENT,
+                "no GPU to measure: %s (`make kernels` builds "
+                "plug-ins)",
+                why.s ? why.s : "no folder to look in");
     str_free(&why);
     return ok;
 }

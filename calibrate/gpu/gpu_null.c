@@ -54,8 +54,8 @@ const struct gpu_null_constant gpu_null_constants[] = {
 static double constant(const char *op, const char *variant, const char *name)
 {
     for (const struct gpu_null_constant *c = gpu_null_constants; c->op; c++)
-        if (strcmp(c->op, op) == 0 && strcmp(c->variant, variant) == 0 &&
-            strcmp(c->name, name) == 0)
+        if (strcmp(c->op, op) == 0 && strcmp(c->variant, variant) == 0
+            && strcmp(c->name, name) == 0)
             return c->value;
     must(false);
     return NAN;
@@ -94,21 +94,21 @@ static double prefill(const struct call_attn *a)
     double q = (double)a->batch * a->q_len, kv = (double)a->batch * a->kv_len;
     double element = a->kv == CALL_FP8 ? 1 : 2;
     double wide = (double)a->heads * a->head_dim;
-    double bytes = 2 * q * wide * 2 + 2 * kv * a->kv_heads * a->head_dim *
-                                          element;
+    double bytes = 2 * q * wide * 2
+                 + 2 * kv * a->kv_heads * a->head_dim * element;
     double seen = a->batch * pairs_of(a) + q * constant(op, v, "edge_keys");
     double mem = bytes / constant(op, v, "mem_Bps");
     double mul = 4 * seen * wide / constant(op, v, "peak_flops");
-    return constant(op, v, "t0_us") * US +
-           norm_of(mem, mul, constant(op, v, "sharp"));
+    return constant(op, v, "t0_us") * US
+         + norm_of(mem, mul, constant(op, v, "sharp"));
 }
 
 static double decode(const struct call_attn *a)
 {
     const char *op = "attn_decode", *v = "d128-bf16";
     double seen = a->window > 0 ? fmin(a->window, a->kv_len) : a->kv_len;
-    double bytes = 2.0 * a->batch * seen * a->kv_heads * a->head_dim *
-                   (a->kv == CALL_FP8 ? 1 : 2);
+    double bytes = 2.0 * a->batch * seen * a->kv_heads * a->head_dim
+                 * (a->kv == CALL_FP8 ? 1 : 2);
     return constant(op, v, "t0_us") * US + bytes / constant(op, v, "mem_Bps");
 }
 
@@ -117,15 +117,16 @@ static double moe(const struct call_moe *m)
     double pairs = (double)m->tokens * m->topk;
     double active = fmin(m->experts, pairs);
     double one = 3.0 * m->hidden * m->inter;
-    return 20 * US + norm_of(active * one * 17 / 32 / 2.5e12,
-                             2 * pairs * one / 4e14, 2);
+    return 20 * US
+         + norm_of(active * one * 17 / 32 / 2.5e12, 2 * pairs * one / 4e14, 2);
 }
 
 static double norm_bytes(const struct call_norm *n)
 {
     double all = (double)n->rows * n->cols;
-    return n->kind == CALL_RMS ? 8 * all : n->kind == CALL_RMS_QUANT ? 7 * all
-                                                                     : 3 * all;
+    return n->kind == CALL_RMS       ? 8 * all
+         : n->kind == CALL_RMS_QUANT ? 7 * all
+                                     : 3 * all;
 }
 
 static double moved(double bytes)
@@ -152,8 +153,8 @@ double gpu_null_seconds(const struct call *c)
     case CALL_GATHER:
         return moved(2.0 * c->gather.blocks * (double)c->gather.block_bytes);
     case CALL_COPY:
-        return moved((c->copy.kind == CALL_READ ? 1 : 2) *
-                     (double)c->copy.bytes);
+        return moved((c->copy.kind == CALL_READ ? 1 : 2)
+                     * (double)c->copy.bytes);
     case CALL_REDUCE:
         return moved((double)c->reduce.elements * 2 * c->reduce.ranks);
     case CALL_EMPTY:
@@ -326,8 +327,9 @@ static size_t work(struct plugin_device *d, const struct call *c)
 
 static int run(struct plugin_device *d, const struct call *c, const char **why)
 {
-    double bell = (rng_unit(&d->rng) + rng_unit(&d->rng) + rng_unit(&d->rng) +
-                   rng_unit(&d->rng) - 2) * sqrt(3); /* deviation 1 */
+    double bell = (rng_unit(&d->rng) + rng_unit(&d->rng) + rng_unit(&d->rng)
+                   + rng_unit(&d->rng) - 2)
+                * sqrt(3); /* deviation 1 */
     if (d->ask.fail_after && ++d->launches > d->ask.fail_after) {
         *why = lost;
         return 1;

@@ -19,8 +19,8 @@ const struct grid *const grid_table[] = {
 
 const int grid_tp[] = {1, 2, 4, 8, 0};
 
-const int grid_rows[] = {1,   2,    4,    8,    16,   24,   32,   48,   64,
-                         96,  128,  192,  256,  384,  512,  768,  1024, 1536,
+const int grid_rows[] = {1,    2,    4,    8,    16,   24,    32,    48,   64,
+                         96,   128,  192,  256,  384,  512,   768,   1024, 1536,
                          2048, 3072, 4096, 6144, 8192, 12288, 16384, 0};
 
 enum { POINTS = 64 };
@@ -56,8 +56,8 @@ void grid_once(struct grid_plan *p)
     const struct grid_line *last = &p->line[p->n - 1];
     bool again = last->n == 0;
     for (size_t i = 0; i + 1 < p->n && !again; i++)
-        again = p->line[i].table == last->table && p->line[i].n == last->n &&
-                strcmp(p->line[i].point[0].id, last->point[0].id) == 0;
+        again = p->line[i].table == last->table && p->line[i].n == last->n
+             && strcmp(p->line[i].point[0].id, last->point[0].id) == 0;
     if (again)
         p->n--;
 }

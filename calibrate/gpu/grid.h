@@ -1,5 +1,6 @@
 /* grid - what is worth measuring: lines of calls that differ in one size.
- * A grid is a file grid_X.c whose last lines are `const struct grid grid_X`; the
+ * A grid is a file grid_X.c whose last lines are `const struct grid grid_X`;
+ * the
  * table is generated from the directory.  Points carry sizes alone, no device
  * addresses.  Everything lies in the asker's arena.  Pure; any thread.
  * To add one: grid_x.c that appends its lines to the plan. */
@@ -34,9 +35,9 @@ struct grid_table {
 struct grid_point {
     struct call call;
     enum bed_routing routing;
-    bool vendor;      /* timed through the vendor's library */
-    double x;         /* its place on the line */
-    char id[GRID_ID]; /* fields of the table's columns */
+    bool vendor;              /* timed through the vendor's library */
+    double x;                 /* its place on the line */
+    char id[GRID_ID];         /* fields of the table's columns */
     double bytes, operations; /* the least that the call must do */
 };
 

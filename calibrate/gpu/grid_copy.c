@@ -1,4 +1,5 @@
-/* Bytes moved: inside the device by an own kernel and by the runtime, read only,
+/* Bytes moved: inside the device by an own kernel and by the runtime, read
+ * only,
  * from pinned host memory, and blocks of a cache gathered into one piece. */
 #include "calibrate/gpu/grid.h"
 
@@ -34,8 +35,7 @@ static void gather_line(struct grid_plan *plan, const struct grid_model *m)
     grid_new(plan, &gather);
     for (int n = 1; n <= 16384; n *= 4) {
         double all = (double)n * bytes;
-        struct grid_point *p =
-            grid_point(plan, n, "%d,%d,%.0f", n, bytes, all);
+        struct grid_point *p = grid_point(plan, n, "%d,%d,%.0f", n, bytes, all);
         p->call = (struct call){
             .op = CALL_GATHER,
             .gather = {.blocks = n, .block_bytes = (size_t)bytes},

@@ -11,7 +11,7 @@ enum { BLOCK = 16, LARGE_BLOCK = 64 };
 #define CACHE_PART 0.25
 #define TOKENS_MAX (4.0 * 1024 * 1024)
 
-static const int lengths[] = {64,    256,   512,   1024,  2048,   4096,
+static const int lengths[] = {64,   256,   512,   1024,  2048,   4096,
                               8192, 16384, 32768, 65536, 131072, 0};
 static const int batches[] = {1, 4, 16, 64, 256, 0};
 
@@ -36,20 +36,19 @@ static void point(struct grid_plan *plan, const struct shape *s, int batch,
     };
     double seen = s->window > 0 && s->window < len ? s->window : len;
     struct grid_point *p = grid_point(
-        plan, len, "%d,%d,%d,%d,%d,%d,%s,%d", batch, len, s->heads,
-        s->kv_heads, s->head_dim, s->window, s->kv == CALL_FP8 ? "fp8" : "bf16",
-        s->block);
+        plan, len, "%d,%d,%d,%d,%d,%d,%s,%d", batch, len, s->heads, s->kv_heads,
+        s->head_dim, s->window, s->kv == CALL_FP8 ? "fp8" : "bf16", s->block);
     p->call = (struct call){.op = CALL_DECODE, .attn = a};
-    p->bytes = 2 * batch * seen * s->kv_heads * s->head_dim *
-               (s->kv == CALL_FP8 ? 1 : 2);
+    p->bytes = 2 * batch * seen * s->kv_heads * s->head_dim
+             * (s->kv == CALL_FP8 ? 1 : 2);
     p->operations = 4 * batch * seen * s->heads * s->head_dim;
 }
 
 static void of_shape(const struct grid_ask *ask, struct grid_plan *plan,
                      const struct shape *s)
 {
-    double token = 2.0 * s->kv_heads * s->head_dim *
-                   (s->kv == CALL_FP8 ? 1 : 2);
+    double token = 2.0 * s->kv_heads * s->head_dim
+                 * (s->kv == CALL_FP8 ? 1 : 2);
     double fit = (double)ask->memory_bytes * CACHE_PART / token;
     for (const int *b = batches; *b; b++) {
         grid_new(plan, &decode);

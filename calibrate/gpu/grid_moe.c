@@ -5,10 +5,12 @@
 #include <math.h>
 
 static const struct grid_table even = {
-    "moe", "tokens,hidden,inter,topk,experts,tp,ep,dtype,routing",
+    "moe",
+    "tokens,hidden,inter,topk,experts,tp,ep,dtype,routing",
 };
 static const struct grid_table skewed = {
-    "moe_skewed", "tokens,hidden,inter,topk,experts,tp,ep,dtype,routing",
+    "moe_skewed",
+    "tokens,hidden,inter,topk,experts,tp,ep,dtype,routing",
 };
 
 enum { BLOCK = 32, TOKENS_MAX = 8192 };
@@ -23,8 +25,8 @@ static void line(struct grid_plan *plan, const struct grid_model *m, int tp,
     for (const int *t = grid_rows; *t && *t <= TOKENS_MAX; t++) {
         double pairs = (double)*t * m->topk, one = 3.0 * m->hidden * inter;
         struct grid_point *p = grid_point(
-            plan, *t, "%d,%d,%d,%d,%d,%d,1,mxfp4,%s", *t, m->hidden,
-            inter * tp, m->topk, m->experts, tp, name);
+            plan, *t, "%d,%d,%d,%d,%d,%d,1,mxfp4,%s", *t, m->hidden, inter * tp,
+            m->topk, m->experts, tp, name);
         p->call = (struct call){
             .op = CALL_MOE,
             .moe = {.tokens = *t,
@@ -35,8 +37,8 @@ static void line(struct grid_plan *plan, const struct grid_model *m, int tp,
         };
         p->routing = routing;
         p->bytes = routing == BED_BALANCED
-                       ? fmin(m->experts, pairs) * one * 17 / 32
-                       : m->topk * one * 17 / 32;
+                     ? fmin(m->experts, pairs) * one * 17 / 32
+                     : m->topk * one * 17 / 32;
         p->operations = 2 * pairs * one;
     }
     grid_once(plan);

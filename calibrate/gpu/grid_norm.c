@@ -38,8 +38,8 @@ static void quant_line(struct grid_plan *plan, enum call_norm_kind kind,
     const char *scale = kind == CALL_QUANT_STATIC ? "static" : "token";
     grid_new(plan, &quant);
     for (const int *m = grid_rows; *m; m++)
-        sized(grid_point(plan, *m, "%s,%d,%d", scale, *m, cols), kind, *m,
-              cols, QUANT_B * (double)*m * cols);
+        sized(grid_point(plan, *m, "%s,%d,%d", scale, *m, cols), kind, *m, cols,
+              QUANT_B * (double)*m * cols);
     grid_once(plan);
 }
 

@@ -3,13 +3,14 @@
 #include "calibrate/gpu/grid.h"
 
 #define COLUMNS                                                                \
-    "batch,seq_len,past_kv_len,num_heads,num_kv_heads,head_dim,window,kv_dtype"
+    "batch,seq_len,past_kv_len,num_heads,num_kv_heads,head_dim,window,kv_"     \
+    "dtype"
 static const struct grid_table fresh = {"attention_prefill", COLUMNS};
 static const struct grid_table behind = {"attention_past", COLUMNS};
 
 enum { BLOCK = 16, TOKENS_MAX = 32768 };
 
-static const int lengths[] = {16,   64,   128,  256,   512,  1024,
+static const int lengths[] = {16,   64,   128,  256,   512, 1024,
                               2048, 4096, 8192, 16384, 0};
 
 struct shape {
@@ -35,14 +36,14 @@ static void point(struct grid_plan *plan, const struct shape *s, int batch,
     double q = (double)batch * seq, cell = s->kv == CALL_FP8 ? 1 : 2;
     double pairs = w > 0 ? w : past + (seq + 1) / 2.0;
     double wide = (double)s->heads * s->head_dim;
-    struct grid_point *p = grid_point(
-        plan, seq, "%d,%d,%d,%d,%d,%d,%d,%s", batch, seq, past, s->heads,
-        s->kv_heads, s->head_dim, s->window,
-        s->kv == CALL_FP8 ? "fp8" : "bf16");
+    struct grid_point *p = grid_point(plan, seq, "%d,%d,%d,%d,%d,%d,%d,%s",
+                                      batch, seq, past, s->heads, s->kv_heads,
+                                      s->head_dim, s->window,
+                                      s->kv == CALL_FP8 ? "fp8" : "bf16");
     p->call = (struct call){.op = CALL_PREFILL, .attn = a};
-    p->bytes = q * wide * 4 +
-               2.0 * batch * (w > 0 ? w + seq : past + seq) * s->kv_heads *
-                   s->head_dim * cell;
+    p->bytes = q * wide * 4
+             + 2.0 * batch * (w > 0 ? w + seq : past + seq) * s->kv_heads
+                   * s->head_dim * cell;
     p->operations = 4 * q * pairs * wide;
 }
 

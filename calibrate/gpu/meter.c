@@ -1,4 +1,5 @@
-/* NVML's numbers are those of nvml.h (clock types, throttle reasons: a bit each);
+/* NVML's numbers are those of nvml.h (clock types, throttle reasons: a bit
+ * each);
  * its functions keep their binary interface under these names. */
 #include "calibrate/gpu/meter.h"
 
@@ -52,8 +53,8 @@ static bool take_functions(struct meter *m)
     TAKE(limit, "nvmlDeviceGetEnforcedPowerLimit");
     TAKE(temperature, "nvmlDeviceGetTemperature");
     TAKE(reasons, "nvmlDeviceGetCurrentClocksThrottleReasons");
-    return m->init && m->shutdown && m->by_pci && m->clock && m->power &&
-           m->limit && m->temperature && m->reasons;
+    return m->init && m->shutdown && m->by_pci && m->clock && m->power
+        && m->limit && m->temperature && m->reasons;
 }
 
 static void open_nvml(struct meter *m, const char *pci)

@@ -23,7 +23,9 @@ struct meter_reading {
 struct meter *meter_open(const char *pci, const char *arch, struct arena *a);
 void meter_close(struct meter *m);
 struct meter_reading meter_read(struct meter *m);
-const char *meter_source(const struct meter *m); /* "NVML", or why there is none */
-const char *meter_driver(const struct meter *m); /* its version; "": not known */
+const char *meter_source(
+    const struct meter *m); /* "NVML", or why there is none */
+const char *meter_driver(
+    const struct meter *m); /* its version; "": not known */
 
 #endif

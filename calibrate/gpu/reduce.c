@@ -10,8 +10,7 @@ enum {
     BYTES_MIN = 4096,
 };
 
-static const char columns[] =
-    "collective,algo,algorithm,mode,dtype,gpus,bytes";
+static const char columns[] = "collective,algo,algorithm,mode,dtype,gpus,bytes";
 
 /* The ranks and their memory. */
 struct ring {
@@ -42,8 +41,8 @@ static bool open_rank(struct ring *r, int k, struct err *e)
         return false;
     r->n = k + 1;
     for (int i = 0; i < k; i++)
-        if (g->p->peer(g->d, r->gpu[i].d, &g->why) != 0 ||
-            g->p->peer(r->gpu[i].d, g->d, &g->why) != 0)
+        if (g->p->peer(g->d, r->gpu[i].d, &g->why) != 0
+            || g->p->peer(r->gpu[i].d, g->d, &g->why) != 0)
             return err_set(e, ERR_ABSENT, "devices %d and %d: %s", i, k,
                            g->why);
     return true;
@@ -68,11 +67,11 @@ static bool give_memory(struct ring *r, int k, struct err *e)
     void *x, *flags;
     if (stage < bytes)
         stage = bytes;
-    if (!GPU_DO(g, e, take_shared, bytes, &x) ||
-        !GPU_DO(g, e, take, bytes, &c->y[k]) ||
-        !GPU_DO(g, e, take_shared, stage, &c->stage[k]) ||
-        !GPU_DO(g, e, take_shared, CALL_REDUCE_FLAGS * sizeof(uint32_t),
-                &flags))
+    if (!GPU_DO(g, e, take_shared, bytes, &x)
+        || !GPU_DO(g, e, take, bytes, &c->y[k])
+        || !GPU_DO(g, e, take_shared, stage, &c->stage[k])
+        || !GPU_DO(g, e, take_shared, CALL_REDUCE_FLAGS * sizeof(uint32_t),
+                   &flags))
         return false;
     c->x[k] = (struct call_in){x, f};
     c->flags[k] = flags;
@@ -86,8 +85,8 @@ static bool begin_group(struct ring *r, int ranks, struct err *e)
     c->ranks = ranks;
     for (int k = 0; k < ranks; k++)
         if (!GPU_DO(&r->gpu[k], e, zero, c->flags[k], 0,
-                    CALL_REDUCE_FLAGS * sizeof(uint32_t)) ||
-            !GPU_DO0(&r->gpu[k], e, wait))
+                    CALL_REDUCE_FLAGS * sizeof(uint32_t))
+            || !GPU_DO0(&r->gpu[k], e, wait))
             return false;
     return true;
 }
@@ -143,8 +142,9 @@ static bool check_rank(struct ring *r, int rank, struct err *e)
     c.reduce.rank = rank;
     bool ok = check_call(&r->gpu[rank], &c, &by, &k, a, e);
     arena_close(a);
-    return ok || err_in(e, "all-reduce %s over %d ranks, rank %d",
-                        kinds[c.reduce.kind].name, c.reduce.ranks, rank);
+    return ok
+        || err_in(e, "all-reduce %s over %d ranks, rank %d",
+                  kinds[c.reduce.kind].name, c.reduce.ranks, rank);
 }
 
 static bool build(struct ring *r, struct err *e)
@@ -181,15 +181,14 @@ static bool sample(void *to, int times, double *seconds, struct err *e)
         for (int k = 0; k < r->call.reduce.ranks; k++)
             if (!GPU_DO(&r->gpu[k], e, replay, r->graph[k]))
                 return false;
-    return GPU_DO(first, e, mark, END) && wait_all(r, e) &&
-           GPU_DO(first, e, between, BEGIN, END, seconds);
+    return GPU_DO(first, e, mark, END) && wait_all(r, e)
+        && GPU_DO(first, e, between, BEGIN, END, seconds);
 }
 
 static bool measure(struct ring *r, struct bench_time *time, struct err *e)
 {
-    bool ok = check_rank(r, 0, e) &&
-              check_rank(r, r->call.reduce.ranks - 1, e) && build(r, e) &&
-              bench_run(r->t->rule, sample, r, time, e);
+    bool ok = check_rank(r, 0, e) && check_rank(r, r->call.reduce.ranks - 1, e)
+           && build(r, e) && bench_run(r->t->rule, sample, r, time, e);
     drop(r);
     time->median_s /= NODES;
     time->mad_s /= NODES;
@@ -229,8 +228,7 @@ static bool store(struct ring *r, struct table *t, int kind,
     return table_add(t, &row, e);
 }
 
-static bool found(const struct ring *r, const struct table *t, int from,
-                  int to)
+static bool found(const struct ring *r, const struct table *t, int from, int to)
 {
     for (int k = from; k < to; k++)
         if (table_find(t, id_of(r, k, t->a)))
@@ -259,16 +257,15 @@ static bool best_of(struct ring *r, struct table *t, int from, int to,
     return store(r, t, which, &best, e);
 }
 
-static bool sizes(struct ring *r, struct table *t, size_t *rows,
-                  struct err *e)
+static bool sizes(struct ring *r, struct table *t, size_t *rows, struct err *e)
 {
     struct call_reduce *c = &r->call.reduce;
     for (size_t b = BYTES_MIN; b <= r->ask->most_bytes; b *= 2) {
         c->elements = b / 2;
         if (c->elements % (256 * (size_t)c->ranks))
             continue;
-        if (!best_of(r, t, 0, KINDS - 1, rows, e) ||
-            !best_of(r, t, KINDS - 1, KINDS, rows, e))
+        if (!best_of(r, t, 0, KINDS - 1, rows, e)
+            || !best_of(r, t, KINDS - 1, KINDS, rows, e))
             return false;
     }
     return true;

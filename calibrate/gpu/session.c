@@ -15,16 +15,16 @@
 #include <time.h>
 
 enum {
-    SPANS = 4,        /* of each output, before a call is timed */
-    FIRST_LOOK = 5,   /* points of a line in the first pass */
+    SPANS = 4,      /* of each output, before a call is timed */
+    FIRST_LOOK = 5, /* points of a line in the first pass */
     OPS = CALL_N,
     NOTE = 512,
-    LINE = 64,        /* points at most */
+    LINE = 64, /* points at most */
     REDUCE_MIB = 64,
     COOL_STEPS = 20,
     COOL_STEP_NS = 10000000,
 };
-#define SUSTAIN_S 3.0   /* each heavy call is held so long */
+#define SUSTAIN_S 3.0 /* each heavy call is held so long */
 #define LIGHT 5e5 /* of ref_cost: SPANS of them are nothing beside the timing */
 #define HEAVY 5e6 /* beyond it, one span a line */
 #define CLOCK_DROP 0.97 /* below that part of the best clock: throttled */
@@ -47,8 +47,8 @@ struct session {
     struct table *table;
     size_t tables;
     double begun, best_clock_hz;
-    bool hot;                  /* the last row was throttled */
-    bool bad[OPS][2];          /* operation, variant: a case was wrong */
+    bool hot;         /* the last row was throttled */
+    bool bad[OPS][2]; /* operation, variant: a case was wrong */
     char version[96];
 };
 
@@ -97,8 +97,8 @@ static struct table *table_for(struct session *s, const struct grid_table *g,
                                struct err *e)
 {
     for (size_t i = 0; i < s->tables; i++)
-        if (s->table[i].columns == g->columns &&
-            strstr(s->table[i].path, arena_fmt(s->a, "/%s.csv", g->name)))
+        if (s->table[i].columns == g->columns
+            && strstr(s->table[i].path, arena_fmt(s->a, "/%s.csv", g->name)))
             return &s->table[i];
     struct table *t = &s->table[s->tables];
     if (!table_open(t, s->ask->dir, g->name, g->columns, s->a, e))
@@ -268,8 +268,7 @@ static bool store(struct session *s, struct track *k, size_t i,
 }
 
 /* false: the session ends. */
-static bool measure(struct session *s, struct track *k, size_t i,
-                    struct err *e)
+static bool measure(struct session *s, struct track *k, size_t i, struct err *e)
 {
     const struct grid_point *p = &k->line->point[i];
     struct err mine = {ERR_NONE, ""};
@@ -472,8 +471,8 @@ static bool specials(struct session *s, struct err *e)
 {
     if (!all_reduce(s, e))
         return false;
-    if (wanted(s->ask, "gaps") &&
-        !gaps_run(s->t, s->ask->dir, s->ask->source, s->ask->date, e))
+    if (wanted(s->ask, "gaps")
+        && !gaps_run(s->t, s->ask->dir, s->ask->source, s->ask->date, e))
         return false;
     if (!s->ask->sustained || over(s))
         return true;
@@ -489,8 +488,8 @@ static bool specials(struct session *s, struct err *e)
 
 static bool all(struct session *s, struct err *e)
 {
-    return plan(s, e) && check_cases(s, e) && first_pass(s, e) &&
-           specials(s, e) && (over(s) || refine(s, e));
+    return plan(s, e) && check_cases(s, e) && first_pass(s, e) && specials(s, e)
+        && (over(s) || refine(s, e));
 }
 
 bool session_run(struct timer *t, const struct session_ask *ask,

@@ -31,26 +31,26 @@ struct session_ears {
 };
 
 struct session_ask {
-    const char *dir;            /* of tables */
-    const char *const *grids;   /* names, NULL at the end; NULL: all */
+    const char *dir;          /* of tables */
+    const char *const *grids; /* names, NULL at the end; NULL: all */
     const struct grid_model *model;
     size_t models;
-    double seconds;             /* of wall time for all of it */
-    const char *source, *date;  /* written into rows */
-    bool sustained;             /* hold heavy calls at the power limit, too */
+    double seconds;            /* of wall time for all of it */
+    const char *source, *date; /* written into rows */
+    bool sustained;            /* hold heavy calls at the power limit, too */
     const volatile sig_atomic_t *stop; /* NULL: nobody stops it */
     struct session_ears ears;
 };
 
 struct session_sum {
-    size_t lines, points; /* of the plan */
+    size_t lines, points;   /* of the plan */
     size_t measured, found; /* now, and in the folder already */
-    size_t refused;       /* by the device or the library, or out of memory */
-    size_t wrong;         /* results that did not agree: nothing stored */
-    size_t throttled;     /* rows flagged */
+    size_t refused;         /* by the device or the library, or out of memory */
+    size_t wrong;           /* results that did not agree: nothing stored */
+    size_t throttled;       /* rows flagged */
     size_t cases, cases_wrong;
-    double worst_bend;    /* of the gaps that are left */
-    bool stopped, late;   /* by a signal; by the clock */
+    double worst_bend;  /* of the gaps that are left */
+    bool stopped, late; /* by a signal; by the clock */
 };
 
 bool session_run(struct timer *t, const struct session_ask *ask,

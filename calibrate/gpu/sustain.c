@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum { STRETCHES = 4096 };
-#define SHORT_S 0.1 /* from the begin */
+#define SHORT_S 0.1   /* from the begin */
 #define LAST_PART 0.7 /* of the time; after it the clock has settled */
 
 struct stretch {
@@ -92,24 +92,25 @@ static void row(FILE *f, const char *name, const struct held *h,
 
 /* Llama-70B's largest layer and attention of 8 thousand tokens. */
 static const struct timer_ask asks[] = {
-    {.call = &(const struct call){.op = CALL_GEMM,
+    {.call = &(
+         const struct call){.op = CALL_GEMM,
                             .gemm = {8192, 57344, 8192, CALL_BF16, .y = NULL}},
      .vendor = true},
-    {.call = &(const struct call){.op = CALL_GEMM,
+    {.call = &(
+         const struct call){.op = CALL_GEMM,
                             .gemm = {8192, 57344, 8192, CALL_FP8, .y = NULL}},
      .vendor = true},
     {.call = &(const struct call){.op = CALL_PREFILL,
-                            .attn = {.batch = 1,
-                                     .q_len = 8192,
-                                     .kv_len = 8192,
-                                     .heads = 64,
-                                     .kv_heads = 8,
-                                     .head_dim = 128,
-                                     .block = 16}}},
+                                  .attn = {.batch = 1,
+                                           .q_len = 8192,
+                                           .kv_len = 8192,
+                                           .heads = 64,
+                                           .kv_heads = 8,
+                                           .head_dim = 128,
+                                           .block = 16}}},
 };
 
-bool sustain_run(struct timer *t, const struct sustain_ask *ask,
-                 struct err *e)
+bool sustain_run(struct timer *t, const struct sustain_ask *ask, struct err *e)
 {
     char path[4096], name[256];
     struct file_out o;

@@ -12,8 +12,7 @@
 
 enum { FILE_MAX = 64 << 20 };
 
-static bool same_header(const struct table *t, const char *text,
-                        struct err *e)
+static bool same_header(const struct table *t, const char *text, struct err *e)
 {
     const char *want = arena_fmt(t->a, "%s," TABLE_COLUMNS "\n", t->columns);
     if (strncmp(text, want, strlen(want)) == 0)

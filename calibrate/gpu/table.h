@@ -1,6 +1,8 @@
 /* table - one operation's measurements as a CSV file that survives an
- * interruption: a row is appended and flushed as soon as it is measured; opening
- * a file again gives its rows back, less a torn last line.  table_done writes it
+ * interruption: a row is appended and flushed as soon as it is measured;
+ * opening
+ * a file again gives its rows back, less a torn last line.  table_done writes
+ * it
  * anew, in the order of the plan, with accidents marked.
  * Columns: those that name a point, then those of TABLE_COLUMNS; times in
  * microseconds, absent numbers empty.  Rows lie in the arena.  One thread. */
@@ -13,7 +15,7 @@
 #include <stddef.h>
 
 #define TABLE_COLUMNS                                                          \
-    "time_us,suspect,source,engine_version,mad_us,samples,clock_mhz,"     \
+    "time_us,suspect,source,engine_version,mad_us,samples,clock_mhz,"          \
     "memory_mhz,power_w,temperature_c,throttled,steady,driver,date"
 
 struct table_row {

@@ -10,10 +10,10 @@ enum {
     BEGIN = 0, /* events */
     END = 1,
 };
-#define GRAPH_S 3e-4     /* of one replay, at least: hides its launch */
+#define GRAPH_S 3e-4 /* of one replay, at least: hides its launch */
 #define GRAPH_MOST_S 0.05
-#define READ_S 2e-3      /* of running while the meter is read */
-#define HOLD_S 0.02      /* of one stretch */
+#define READ_S 2e-3 /* of running while the meter is read */
+#define HOLD_S 0.02 /* of one stretch */
 
 /* One call made ready. */
 struct ready {
@@ -59,8 +59,9 @@ static bool guess(struct ready *r, double *seconds, struct err *e)
     struct gpu *g = r->t->g;
     double s = 0;
     for (int i = 0; i < 2; i++) {
-        if (!GPU_DO(g, e, mark, BEGIN) || !launch(r, i % r->turns, e) ||
-            !GPU_DO(g, e, mark, END) || !GPU_DO(g, e, between, BEGIN, END, &s))
+        if (!GPU_DO(g, e, mark, BEGIN) || !launch(r, i % r->turns, e)
+            || !GPU_DO(g, e, mark, END)
+            || !GPU_DO(g, e, between, BEGIN, END, &s))
             return false;
     }
     *seconds = fmax(s, 1e-6);
@@ -90,8 +91,7 @@ static bool build(struct ready *r, struct err *e)
 }
 
 static bool make_ready(struct timer *t, const struct timer_ask *ask,
-                       struct ready *r, struct timer_result *out,
-                       struct err *e)
+                       struct ready *r, struct timer_result *out, struct err *e)
 {
     *r = (struct ready){.t = t, .call = *ask->call, .vendor = ask->vendor};
     const char *lacks = t->g->p->lacks(ask->call);
@@ -102,8 +102,8 @@ static bool make_ready(struct timer *t, const struct timer_ask *ask,
     if (!bed_reserve(t->bed, ask->call, ask->routing, TURNS_MAX, &r->turns, e))
         return false;
     bed_place(t->bed, &r->call, 0);
-    if (ask->vendor &&
-        !t->vendor->plan(t->handle, &r->call.gemm, &out->scheme, e))
+    if (ask->vendor
+        && !t->vendor->plan(t->handle, &r->call.gemm, &out->scheme, e))
         return false;
     if (ask->spans > 0 && !check(r, ask, out, e))
         return false;
@@ -128,15 +128,15 @@ static bool sample(void *to, int times, double *seconds, struct err *e)
 {
     struct ready *r = to;
     struct gpu *g = r->t->g;
-    bool ok = GPU_DO(g, e, mark, BEGIN) && replays(r, times, e) &&
-              GPU_DO(g, e, mark, END) &&
-              GPU_DO(g, e, between, BEGIN, END, seconds);
+    bool ok = GPU_DO(g, e, mark, BEGIN) && replays(r, times, e)
+           && GPU_DO(g, e, mark, END)
+           && GPU_DO(g, e, between, BEGIN, END, seconds);
     return ok;
 }
 
 /* Reads the meter while the device is busy. */
-static bool read_busy(struct ready *r, double replay_s,
-                      struct meter_reading *m, struct err *e)
+static bool read_busy(struct ready *r, double replay_s, struct meter_reading *m,
+                      struct err *e)
 {
     double n = ceil(READ_S / replay_s);
     if (!replays(r, n > 64 ? 64 : (int)n, e))
@@ -150,9 +150,9 @@ bool timer_run(struct timer *t, const struct timer_ask *ask,
 {
     struct ready ready;
     *r = (struct timer_result){0};
-    bool ok = make_ready(t, ask, &ready, r, e) &&
-              bench_run(t->rule, sample, &ready, &r->time, e) &&
-              read_busy(&ready, r->time.median_s, &r->meter, e);
+    bool ok = make_ready(t, ask, &ready, r, e)
+           && bench_run(t->rule, sample, &ready, &r->time, e)
+           && read_busy(&ready, r->time.median_s, &r->meter, e);
     if (ok) { /* a run of the bench is a replay of all nodes */
         r->time.median_s /= ready.nodes;
         r->time.mad_s /= ready.nodes;
@@ -173,8 +173,8 @@ bool timer_hold(struct timer *t, const struct timer_ask *ask, double seconds,
     int times = ok && s < HOLD_S ? (int)ceil(HOLD_S / fmax(s, 1e-6)) : 1;
     while (ok && spent < seconds) {
         struct gpu *g = t->g;
-        ok = GPU_DO(g, e, mark, BEGIN) && replays(&ready, times, e) &&
-             GPU_DO(g, e, mark, END);
+        ok = GPU_DO(g, e, mark, BEGIN) && replays(&ready, times, e)
+          && GPU_DO(g, e, mark, END);
         struct meter_reading m = meter_read(t->meter);
         ok = ok && GPU_DO(g, e, between, BEGIN, END, &s);
         if (!ok)

@@ -1,4 +1,5 @@
-/* timer - how long a call takes: laid into the bed for as many turns as keep its
+/* timer - how long a call takes: laid into the bed for as many turns as keep
+ * its
  * cold operands cold, queued as a graph (as an engine replays its steps), and
  * repeated until the median is steady (calibrate/bench).  A time therefore
  * includes the gap between two kernels of a graph and no host time.

@@ -26,11 +26,10 @@ void *arena_grow(struct arena *a, const void *p, size_t used, size_t want,
 #define ARENA_NEW(a, type) ((type *)arena_get((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_get((a), (n), sizeof(type)))
 /* Makes room for one more item in p (count n, capacity cap), doubling. */
-#define ARENA_ROOM(a, p, n, cap)                                             \
-    ((p) = (n) < (cap)                                                       \
-               ? (p)                                                         \
-               : arena_grow((a), (p), (size_t)(n),                           \
-                            (size_t)((cap) = (cap) ? 2 * (cap) : 8),         \
-                            sizeof *(p)))
+#define ARENA_ROOM(a, p, n, cap)                                               \
+    ((p) = (n) < (cap) ? (p)                                                   \
+                       : arena_grow((a), (p), (size_t)(n),                     \
+                                    (size_t)((cap) = (cap) ? 2 * (cap) : 8),   \
+                                    sizeof *(p)))
 
 #endif

@@ -92,7 +92,7 @@ struct price_basis {
     const char *const *extrapolated_ops; /* names, NULL at the end */
     const char *const *law_ops;
     const char *engine; /* the engine parameters, in words */
-    double ape_median; /* of the fits used, weighted by their share of a
+    double ape_median;  /* of the fits used, weighted by their share of a
                           decode step at 32 requests; NAN: none fitted */
 };
 const struct price_basis *price_basis(const struct price *p);

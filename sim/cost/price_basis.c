@@ -93,9 +93,9 @@ static const char *engine(const struct tuned *t, struct arena *a)
 {
     if (!t || !t->fit)
         return "none fitted: kernels alone";
-    const char *s = arena_fmt(a, "%s %s, %lld figures of whole runs:",
-                              t->fit->gpu, t->donor ? "(donor)" : "",
-                              (long long)t->fit->rows);
+    const char *s = arena_fmt(
+        a, "%s %s, %lld figures of whole runs:", t->fit->gpu,
+        t->donor ? "(donor)" : "", (long long)t->fit->rows);
     for (int i = 0; i < TUNED_N; i++) {
         const struct tuned_info *k = tuned_info((enum tuned_param)i);
         if (t->v[i] != k->neutral)

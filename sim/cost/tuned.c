@@ -101,8 +101,7 @@ static struct rates rates_of(const struct tuned *t, const struct op_call *c)
     switch (c->kind) {
     case OP_GEMM:
         if (c->dtype == DT_FP8 || c->dtype == DT_FP8_BLOCK)
-            return (struct rates){v[TUNED_GEMM_FP8_MEM],
-                                  v[TUNED_GEMM_FP8_MUL]};
+            return (struct rates){v[TUNED_GEMM_FP8_MEM], v[TUNED_GEMM_FP8_MUL]};
         return (struct rates){v[TUNED_GEMM_BF16_MEM], v[TUNED_GEMM_BF16_MUL]};
     case OP_MOE:
         return (struct rates){v[TUNED_MOE_MEM], v[TUNED_MOE_MUL]};
@@ -165,8 +164,7 @@ static double whole(const struct tuned *t, const struct op_call *c)
     bool fp8 = c->dtype == DT_FP8 || c->dtype == DT_FP8_BLOCK;
     switch (c->kind) {
     case OP_GEMM:
-        return fp8 && c->m > 16 && c->m < MANY_ROWS ? v[TUNED_GEMM_FP8_MID]
-                                                    : 1;
+        return fp8 && c->m > 16 && c->m < MANY_ROWS ? v[TUNED_GEMM_FP8_MID] : 1;
     case OP_ATTN_DECODE:
         if (c->kv != DT_BF16)
             return v[TUNED_DECODE_FP8];

@@ -15,7 +15,7 @@ enum tuned_param {
 #define TUNED_ENUM(id, ...) id,
     TUNED_LIST(TUNED_ENUM)
 #undef TUNED_ENUM
-    TUNED_N
+        TUNED_N
 };
 
 struct tuned_info {

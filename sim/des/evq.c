@@ -21,7 +21,7 @@ struct evq {
     uint32_t *rank;
     uint32_t n, slots;
     uint64_t seq;
-    ns_t now; /* time of the last pop */
+    ns_t now;  /* time of the last pop */
     bool hole; /* heap[0] has been popped: the next entry may sink from there,
                   one walk instead of two */
 };

@@ -31,9 +31,12 @@
 #define MAX_SIGMA 5
 
 static const char *const names[] = {
-    [LENGTH_FIXED] = "fixed",           [LENGTH_UNIFORM] = "uniform",
-    [LENGTH_VLLM_RANGE] = "vllm-range", [LENGTH_INFERENCEX] = "inferencex",
-    [LENGTH_LOGNORMAL] = "lognormal",   [LENGTH_GAUSSIAN] = "gaussian",
+    [LENGTH_FIXED] = "fixed",
+    [LENGTH_UNIFORM] = "uniform",
+    [LENGTH_VLLM_RANGE] = "vllm-range",
+    [LENGTH_INFERENCEX] = "inferencex",
+    [LENGTH_LOGNORMAL] = "lognormal",
+    [LENGTH_GAUSSIAN] = "gaussian",
     NULL,
 };
 
@@ -203,7 +206,7 @@ int32_t length_draw(const struct length_spec *s, struct rng *r)
     int64_t lo, hi;
     length_bounds(s, &lo, &hi);
     if (s->kind == LENGTH_GAUSSIAN)
-        return (int32_t)clamp(
-            round((double)s->tokens + s->stdev * normal(r)), lo, hi);
+        return (int32_t)clamp(round((double)s->tokens + s->stdev * normal(r)),
+                              lo, hi);
     return (int32_t)rng_range(r, lo, hi);
 }

@@ -47,10 +47,10 @@ struct load_spec {
     double rate2_rps, dwell_s; /* mmpp: second state, mean stay in each */
     double ramp_start_rps, ramp_end_rps; /* ramp: of first and last request */
     bool ramp_exponential;
-    double period_s, swing;    /* diurnal: period, relative amplitude < 1 */
-    const char *trace; /* path (from the working directory), kind trace */
-    double speedup;    /* trace: times divided by this */
-    double spread_s;   /* trace: equal times are spread over this long */
+    double period_s, swing; /* diurnal: period, relative amplitude < 1 */
+    const char *trace;      /* path (from the working directory), kind trace */
+    double speedup;         /* trace: times divided by this */
+    double spread_s;        /* trace: equal times are spread over this long */
     const struct trace *data; /* what the path holds, shared and const; NULL:
                                  load_new reads the path itself */
     struct length_spec isl, osl;

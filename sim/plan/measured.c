@@ -13,17 +13,32 @@
 
 const char *measured_status_name(enum measured_status s)
 {
-    return s == MEASURED_OK             ? "ok"
-         : s == MEASURED_UNCALIBRATED   ? "uncalibrated"
-                                        : "unsupported";
+    return s == MEASURED_OK           ? "ok"
+         : s == MEASURED_UNCALIBRATED ? "uncalibrated"
+                                      : "unsupported";
 }
 
 static const char *const metric_names[MEASURED_METRICS] = {
-    "ttft_ms_mean", "ttft_ms_median", "ttft_ms_p90", "ttft_ms_p99",
-    "tpot_ms_mean", "tpot_ms_median", "tpot_ms_p90", "tpot_ms_p99",
-    "itl_ms_mean",  "itl_ms_median",  "itl_ms_p90",  "itl_ms_p99",
-    "e2e_ms_mean",  "e2e_ms_median",  "e2e_ms_p90",  "e2e_ms_p99",
-    "req_s", "output_tok_s", "output_tok_s_per_gpu", "total_tok_s_per_gpu"};
+    "ttft_ms_mean",
+    "ttft_ms_median",
+    "ttft_ms_p90",
+    "ttft_ms_p99",
+    "tpot_ms_mean",
+    "tpot_ms_median",
+    "tpot_ms_p90",
+    "tpot_ms_p99",
+    "itl_ms_mean",
+    "itl_ms_median",
+    "itl_ms_p90",
+    "itl_ms_p99",
+    "e2e_ms_mean",
+    "e2e_ms_median",
+    "e2e_ms_p90",
+    "e2e_ms_p99",
+    "req_s",
+    "output_tok_s",
+    "output_tok_s_per_gpu",
+    "total_tok_s_per_gpu"};
 
 static double dist_at(const struct world_dist *d, int i)
 {
@@ -63,8 +78,7 @@ static bool given(const struct measured_reader *r, const char *name)
 }
 
 /* false: empty or no number. */
-static bool number(const struct measured_reader *r, const char *name,
-                   double *v)
+static bool number(const struct measured_reader *r, const char *name, double *v)
 {
     return str_double(field(r, name), v);
 }
@@ -118,10 +132,11 @@ static bool engine_json(struct measured_reader *r, cJSON *o)
     double v;
     if (minor < 0)
         return refuse(r, "no engine version: the scheduler is not known");
-    cJSON_AddStringToObject(o, "profile", minor >= 32   ? "vllm-0.32"
-                                          : minor >= 22 ? "vllm-0.22"
-                                          : minor >= 21 ? "vllm-0.21"
-                                                        : "vllm-0.15");
+    cJSON_AddStringToObject(o, "profile",
+                            minor >= 32   ? "vllm-0.32"
+                            : minor >= 22 ? "vllm-0.22"
+                            : minor >= 21 ? "vllm-0.21"
+                                          : "vllm-0.15");
     put_int(r, o, "max_num_batched_tokens", "max_num_batched_tokens");
     put_int(r, o, "max_num_seqs", "max_num_seqs");
     put_int(r, o, "max_model_len", "max_model_len");
@@ -150,8 +165,8 @@ static bool engine_json(struct measured_reader *r, cJSON *o)
     return true;
 }
 
-static bool length_json(struct measured_reader *r, cJSON *load,
-                        const char *key, double tokens)
+static bool length_json(struct measured_reader *r, cJSON *load, const char *key,
+                        double tokens)
 {
     const char *dist = field(r, "length_dist");
     cJSON *o = cJSON_AddObjectToObject(load, key);
@@ -189,8 +204,9 @@ static bool arrival_json(struct measured_reader *r, cJSON *load)
             return refuse(r, "concurrency is not published");
         if (!has_n) {
             n = one || batch ? c : 10 * c;
-            note(r, batch || one ? "one wave" : "num_prompts assumed 10 x "
-                                                "concurrency");
+            note(r, batch || one ? "one wave"
+                                 : "num_prompts assumed 10 x "
+                                   "concurrency");
         }
         cJSON_AddStringToObject(o, "kind", "closed");
         cJSON_AddNumberToObject(o, "concurrency", c);
@@ -310,21 +326,25 @@ static void front(struct measured_row *row, const struct tuned *t)
 {
     int64_t lo, hi;
     row->cold_s = row->cold && row->s->llm.experts && !row->ways.marlin
-                      ? t->v[TUNED_COLD_S] : 0;
+                    ? t->v[TUNED_COLD_S]
+                    : 0;
     length_bounds(&row->s->load.isl, &lo, &hi);
     double mean = (double)(lo + hi) / 2;
     if (!row->in_process)
-        row->plant.router.hop_s += 1e-6 * (t->v[TUNED_FRONT_US]
-                                           + t->v[TUNED_FRONT_TOKEN_US] * mean);
+        row->plant.router.hop_s += 1e-6
+                                 * (t->v[TUNED_FRONT_US]
+                                    + t->v[TUNED_FRONT_TOKEN_US] * mean);
 }
 
 static bool row_plant(struct measured_reader *r, struct measured_row *row,
                       const char *text)
 {
     struct scenario *s = ARENA_NEW(r->a, struct scenario);
-    struct scenario_ask ask = {.path = row->run_id, .text = text,
+    struct scenario_ask ask = {.path = row->run_id,
+                               .text = text,
                                .models = r->ask->models,
-                               .store = r->ask->store, .seed = r->ask->seed};
+                               .store = r->ask->store,
+                               .seed = r->ask->seed};
     struct err e = {0};
     bool ok = scenario_load(&ask, r->a, s, &e);
     if (ok) {
@@ -398,10 +418,13 @@ bool measured_read(const struct measured_ask *ask, struct arena *a,
         return false;
     bool ok = json_load(arena_fmt(a, "%s/names.json", ask->models), &names, e)
            && card_list(ask->models, "llm", a, &r.cards, e);
-    if (ok && (csv_col(r.csv, "run_id") < 0 || csv_col(r.csv, "gpu") < 0
-               || csv_col(r.csv, "model") < 0))
-        ok = err_set(e, ERR_INPUT, "%s:1: a run table has the columns run_id, "
-                     "gpu and model at least", ask->path);
+    if (ok
+        && (csv_col(r.csv, "run_id") < 0 || csv_col(r.csv, "gpu") < 0
+            || csv_col(r.csv, "model") < 0))
+        ok = err_set(e, ERR_INPUT,
+                     "%s:1: a run table has the columns run_id, "
+                     "gpu and model at least",
+                     ask->path);
     r.names = names;
     while (ok && csv_next(r.csv, &end)) {
         ARENA_ROOM(a, *rows, *n, cap);
@@ -432,8 +455,8 @@ bool measured_try(const struct measured_row *r, const struct tuned *t,
                         &out->plant, e))
         return false;
     front(out, t);
-    struct world_ask ask = {.plant = &out->plant, .load = &s->load,
-                            .seed = s->seed};
+    struct world_ask ask = {
+        .plant = &out->plant, .load = &s->load, .seed = s->seed};
     return world_run(&ask, a, &out->out, e);
 }
 
@@ -442,8 +465,8 @@ void measured_run(struct measured_row *r, struct arena *a)
     struct err e = {0};
     if (r->status == MEASURED_UNSUPPORTED)
         return;
-    struct world_ask ask = {.plant = &r->plant, .load = &r->s->load,
-                            .seed = r->s->seed};
+    struct world_ask ask = {
+        .plant = &r->plant, .load = &r->s->load, .seed = r->s->seed};
     if (world_run(&ask, a, &r->out, &e))
         return;
     r->status = MEASURED_UNSUPPORTED;

@@ -28,7 +28,7 @@ struct measured_row {
     const char *run_id, *gpu, *model, *topology;
     enum measured_status status;
     const char *note;
-    char refused[256]; /* note of a row that measured_run refused */
+    char refused[256];        /* note of a row that measured_run refused */
     const struct scenario *s; /* NULL when unsupported */
     struct plant plant;
     int tp;
@@ -36,7 +36,7 @@ struct measured_row {
     struct tuned_ways ways;
     bool cold; /* few warm-ups before Triton's kernels: some are compiled while
                   the run is measured */
-    double cold_s; /* how long; lengthens the run, not its median gaps */
+    double cold_s;   /* how long; lengthens the run, not its median gaps */
     double weight;   /* column "weight", 1 where none: doubt in the row */
     bool in_process; /* no HTTP in front: the front end's time is not there */
     struct measured_metric metric[MEASURED_METRICS];

@@ -45,17 +45,16 @@ static void phases_work(void *ctx, size_t i, struct arena *a, void *result)
     load.requests = s->phases.requests;
     if (!pt->decode)
         load.osl = (struct length_spec){.kind = LENGTH_FIXED, .tokens = 1};
-    struct world_ask ask = {.plant = &w->plant[i], .load = &load,
-                            .seed = rng_seed(s->seed, i)};
+    struct world_ask ask = {
+        .plant = &w->plant[i], .load = &load, .seed = rng_seed(s->seed, i)};
     pt->ok = world_run(&ask, a, &pt->out, &e);
     if (!pt->ok) {
         snprintf(pt->why, sizeof pt->why, "%.255s", e.text);
         return;
     }
     pt->req_s = pt->out.req_s;
-    pt->tok_s = pt->decode
-                    ? pt->out.output_tok_s
-                    : (double)pt->out.input_tokens / pt->out.duration_s;
+    pt->tok_s = pt->decode ? pt->out.output_tok_s
+                           : (double)pt->out.input_tokens / pt->out.duration_s;
     pt->tpsu = pt->tok_s / (double)pt->concurrency;
 }
 
@@ -101,9 +100,13 @@ static void phases_pairs(const struct scenario *s, struct arena *a,
         int64_t n = (int64_t)ceil(d->req_s / best->req_s);
         int64_t gpus = n * ptp + d->tp;
         p->pair[p->n_pair++] = (struct phases_pair){
-            .prefill_tp = ptp, .decode_tp = d->tp,
-            .concurrency = d->concurrency, .p_engines = n, .gpus = gpus,
-            .tpsu = d->tpsu, .tpsg = d->tok_s / (double)gpus};
+            .prefill_tp = ptp,
+            .decode_tp = d->tp,
+            .concurrency = d->concurrency,
+            .p_engines = n,
+            .gpus = gpus,
+            .tpsu = d->tpsu,
+            .tpsg = d->tok_s / (double)gpus};
     }
 }
 
@@ -120,14 +123,16 @@ static void phases_points(const struct scenario *s, struct arena *a,
         for (size_t i = 0; i < f->tp.n; i++)
             for (size_t k = 0; k < c->n; k++)
                 p->point[p->n++] = (struct phases_point){
-                    .decode = decode, .tp = (int)f->tp.v[i], .ok = true,
+                    .decode = decode,
+                    .tp = (int)f->tp.v[i],
+                    .ok = true,
                     .concurrency = (int64_t)fmax(1, round(c->v[k]))};
     }
     p->n_prefill = np;
 }
 
-bool phases_run(const struct phases_ask *ask, struct arena *a,
-                struct phases *p, struct err *e)
+bool phases_run(const struct phases_ask *ask, struct arena *a, struct phases *p,
+                struct err *e)
 {
     const struct scenario *s = ask->s;
     *p = (struct phases){0};
@@ -144,9 +149,12 @@ bool phases_run(const struct phases_ask *ask, struct arena *a,
             snprintf(p->point[i].why, sizeof p->point[i].why, "%.255s",
                      refused.text);
     }
-    struct crew_job job = {.n = p->n, .workers = ask->workers,
-                           .size = sizeof(struct phases_point), .ctx = &w,
-                           .work = phases_work, .emit = phases_emit,
+    struct crew_job job = {.n = p->n,
+                           .workers = ask->workers,
+                           .size = sizeof(struct phases_point),
+                           .ctx = &w,
+                           .work = phases_work,
+                           .emit = phases_emit,
                            .stop = ask->stop};
     if (!crew_run(&job, e))
         return false;

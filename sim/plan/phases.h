@@ -17,9 +17,9 @@ struct phases_point {
     int64_t concurrency;
     bool ok;
     char why[256];
-    double tok_s;  /* prompt tokens (prefill) or output tokens (decode) */
+    double tok_s; /* prompt tokens (prefill) or output tokens (decode) */
     double req_s;
-    double tpsu;   /* decode: tok_s / concurrency */
+    double tpsu; /* decode: tok_s / concurrency */
     struct outcome out;
 };
 
@@ -46,7 +46,7 @@ struct phases_ask {
     void *to;
 };
 
-bool phases_run(const struct phases_ask *ask, struct arena *a,
-                struct phases *p, struct err *e);
+bool phases_run(const struct phases_ask *ask, struct arena *a, struct phases *p,
+                struct err *e);
 
 #endif

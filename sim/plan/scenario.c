@@ -73,8 +73,10 @@ static bool scenario_pools(const cJSON *list, const cJSON *engine,
 {
     int n = cJSON_GetArraySize(list);
     if (n < 1 || n > PLANT_POOLS)
-        return err_set(e, ERR_INPUT, "pools: one aggregated pool, or one "
-                       "prefill and one decode pool; got %d pools", n);
+        return err_set(e, ERR_INPUT,
+                       "pools: one aggregated pool, or one "
+                       "prefill and one decode pool; got %d pools",
+                       n);
     for (int i = 0; i < n; i++) {
         char where[64];
         struct pool_file f;
@@ -90,11 +92,14 @@ static bool scenario_pools(const cJSON *list, const cJSON *engine,
         /* prefill first, whatever the file's order */
         uint32_t at = n == 2 && p.role == ROLE_DECODE ? 1 : 0;
         if (n == 2 && (p.role == ROLE_AGGREGATED || t->pool[at].tp))
-            return err_set(e, ERR_INPUT, "pools: two pools must be one prefill "
+            return err_set(e, ERR_INPUT,
+                           "pools: two pools must be one prefill "
                            "and one decode pool");
         if (n == 1 && p.role != ROLE_AGGREGATED)
-            return err_set(e, ERR_INPUT, "pools.0.role: a single pool must be "
-                           "\"aggregated\", got \"%s\"", role_names[p.role]);
+            return err_set(e, ERR_INPUT,
+                           "pools.0.role: a single pool must be "
+                           "\"aggregated\", got \"%s\"",
+                           role_names[p.role]);
         t->pool[at] = p;
         t->gpus += (uint32_t)(p.replicas * p.tp);
     }
@@ -135,7 +140,8 @@ bool scenario_topology(const struct scenario *s, const char *name,
         if (!x && sscanf(name, "agg-tp%d%n", &pt, &end) != 1)
             end = -1;
         if (end < 0 || name[end])
-            return err_set(e, ERR_INPUT, "\"%s\" is no topology; names are "
+            return err_set(e, ERR_INPUT,
+                           "\"%s\" is no topology; names are "
                            "\"agg-tp4\", \"8x-agg-tp2\", \"2p-tp1-1d-tp2\"",
                            name);
         n.n_pools = 1;
@@ -144,8 +150,10 @@ bool scenario_topology(const struct scenario *s, const char *name,
     for (uint32_t i = 0; i < n.n_pools; i++) {
         int tp = n.pool[i].tp, replicas = n.pool[i].replicas;
         if (tp < 1 || tp > 64 || replicas < 1 || replicas > 4096)
-            return err_set(e, ERR_INPUT, "topology \"%s\": tp must be in "
-                           "[1, 64] and replicas in [1, 4096]", name);
+            return err_set(e, ERR_INPUT,
+                           "topology \"%s\": tp must be in "
+                           "[1, 64] and replicas in [1, 4096]",
+                           name);
         n.gpus += (uint32_t)(tp * replicas);
     }
     n.name = scenario_topology_name(&n, a);
@@ -165,7 +173,8 @@ static bool scenario_topology_read(const cJSON *pools, const cJSON *engine,
         return true;
     }
     if (!cJSON_IsArray(pools))
-        return err_set(e, ERR_INPUT, "pools: must be a list of pools or a "
+        return err_set(e, ERR_INPUT,
+                       "pools: must be a list of pools or a "
                        "short name");
     return scenario_pools(pools, engine, a, &s->topology, e);
 }
@@ -191,7 +200,8 @@ static bool scenario_sweep_pools(const cJSON *pools, struct arena *a,
             return true;
     }
     if (!cJSON_IsArray(pools))
-        return err_set(e, ERR_INPUT, "sweep.pools: must be \"all\", "
+        return err_set(e, ERR_INPUT,
+                       "sweep.pools: must be \"all\", "
                        "\"aggregated\", \"disaggregated\" or a list of short "
                        "names");
     size_t n = (size_t)cJSON_GetArraySize(pools);
@@ -199,8 +209,10 @@ static bool scenario_sweep_pools(const cJSON *pools, struct arena *a,
     for (size_t i = 0; i < n; i++) {
         const cJSON *k = cJSON_GetArrayItem(pools, (int)i);
         if (!cJSON_IsString(k))
-            return err_set(e, ERR_INPUT, "sweep.pools.%zu: must be a short "
-                           "name", i);
+            return err_set(e, ERR_INPUT,
+                           "sweep.pools.%zu: must be a short "
+                           "name",
+                           i);
         if (!scenario_topology(s, k->valuestring, a, &t, e))
             return err_in(e, "sweep.pools.%zu", i);
         s->sweep.names[i] = t.name;
@@ -237,34 +249,42 @@ static bool scenario_cards(const struct scenario_file *f, struct db *store,
 /* Lists that say what a trial is: each value positive. */
 static bool scenario_points(const struct scenario *s, struct err *e)
 {
-    const struct json_nums *list[] = {
-        &s->sweep.concurrency, &s->sweep.concurrency_per_gpu,
-        &s->sweep.rate_rps, &s->sweep.rate_rps_per_gpu,
-        &s->phases.prefill_concurrency,
-        &s->phases.decode_concurrency};
+    const struct json_nums *list[] = {&s->sweep.concurrency,
+                                      &s->sweep.concurrency_per_gpu,
+                                      &s->sweep.rate_rps,
+                                      &s->sweep.rate_rps_per_gpu,
+                                      &s->phases.prefill_concurrency,
+                                      &s->phases.decode_concurrency};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         for (size_t k = 0; k < list[i]->n; k++)
             if (!(list[i]->v[k] > 0 && list[i]->v[k] <= 1e6))
-                return err_set(e, ERR_INPUT, "sweep: concurrency and rate_rps "
-                               "must be in (0, 1e6], got %g", list[i]->v[k]);
+                return err_set(e, ERR_INPUT,
+                               "sweep: concurrency and rate_rps "
+                               "must be in (0, 1e6], got %g",
+                               list[i]->v[k]);
     bool closed = strcmp(s->load.arrive->name, "closed") == 0;
     bool slots = s->sweep.concurrency.n + s->sweep.concurrency_per_gpu.n > 0;
     bool rates = s->sweep.rate_rps.n + s->sweep.rate_rps_per_gpu.n > 0;
     if (closed ? rates : slots)
-        return err_set(e, ERR_INPUT, "sweep.%s: load.arrival is \"%s\", which "
-                       "has no %s", closed ? "rate_rps" : "concurrency",
+        return err_set(e, ERR_INPUT,
+                       "sweep.%s: load.arrival is \"%s\", which "
+                       "has no %s",
+                       closed ? "rate_rps" : "concurrency",
                        s->load.arrive->name, closed ? "rate" : "fixed clients");
     if (rates && !(s->load.rate_rps > 0))
-        return err_set(e, ERR_INPUT, "sweep.rate_rps: arrivals of kind \"%s\" "
-                       "have no rate", s->load.arrive->name);
+        return err_set(e, ERR_INPUT,
+                       "sweep.rate_rps: arrivals of kind \"%s\" "
+                       "have no rate",
+                       s->load.arrive->name);
     return true;
 }
 
 static bool scenario_parts(const struct scenario_file *f, struct arena *a,
                            struct scenario *s, struct err *e)
 {
-    const cJSON *sweep_pools = f->sweep
-        ? cJSON_GetObjectItemCaseSensitive(f->sweep, "pools") : NULL;
+    const cJSON *sweep_pools = f->sweep ? cJSON_GetObjectItemCaseSensitive(
+                                   f->sweep, "pools")
+                                        : NULL;
     s->sweep.given = f->sweep != NULL;
     s->phases.given = f->phases != NULL;
     return scenario_engine_read(f->engine, "engine", a, &s->engine, e)
@@ -299,8 +319,10 @@ static bool scenario_read(cJSON *root, const struct scenario_ask *ask,
     s->gpus_per_node = (int)c.gpus_per_node;
     s->seed = f.seed;
     if (ask->seed && !str_uint64(ask->seed, &s->seed))
-        return err_set(e, ERR_INPUT, "--seed: must be an integer in [0, 2^64), "
-                       "got \"%s\"", ask->seed);
+        return err_set(e, ERR_INPUT,
+                       "--seed: must be an integer in [0, 2^64), "
+                       "got \"%s\"",
+                       ask->seed);
     return scenario_cards(&f, ask->store, a, s, e)
         && scenario_parts(&f, a, s, e);
 }

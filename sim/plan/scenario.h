@@ -21,7 +21,7 @@ struct scenario_engine {
     int scheduling_policy; /* enum sched_policy */
     bool prefix_caching, async_scheduling, enable_chunked_prefill;
     bool enforce_eager;
-    int quick_reduce;      /* 0 none, 1 int4 */
+    int quick_reduce; /* 0 none, 1 int4 */
     int kv_connector; /* 0 by role, 1 nixl, 2 decode-bench, 3 moriio-read,
                          4 moriio-write */
     bool kv_parallel_dispatch;
@@ -52,7 +52,7 @@ struct scenario_slo { /* NAN = no bound */
 struct scenario_phases {
     bool given;
     struct json_nums tp, prefill_concurrency, decode_concurrency;
-    int64_t requests;     /* a point */
+    int64_t requests;        /* a point */
     int64_t pair_prefill_tp; /* 0: no pairing */
     struct json_nums pair_decode_tp;
 };
@@ -60,8 +60,8 @@ struct scenario_phases {
 struct scenario_sweep {
     bool given;
     const cJSON *raw_pools; /* while reading */
-    const char *pools;    /* "all" | "aggregated" | "disaggregated", or NULL */
-    const char **names;   /* short names instead, NULL at the end */
+    const char *pools;  /* "all" | "aggregated" | "disaggregated", or NULL */
+    const char **names; /* short names instead, NULL at the end */
     size_t n_names;
     int64_t max_gpus, min_gpus;
     struct json_nums tp;
@@ -69,10 +69,10 @@ struct scenario_sweep {
      * scenario's arrivals have a rate */
     struct json_nums concurrency, concurrency_per_gpu;
     struct json_nums rate_rps, rate_rps_per_gpu;
-    int64_t waves;        /* requests >= waves * concurrency */
-    double min_seconds;   /* requests >= rate * this */
+    int64_t waves;                   /* requests >= waves * concurrency */
+    double min_seconds;              /* requests >= rate * this */
     bool decode_tp_at_least_prefill; /* llm-d: D_TP >= P_TP */
-    struct json_nums bands; /* TPSU band edges of the ranking */
+    struct json_nums bands;          /* TPSU band edges of the ranking */
 };
 
 struct scenario {
@@ -93,15 +93,15 @@ struct scenario {
     uint64_t seed;
     struct op_costs costs;
     struct costs own, donor;
-    const char *models;   /* folder of the cards */
+    const char *models; /* folder of the cards */
 };
 
 struct scenario_ask {
-    const char *path;         /* file, or what to call `text` in messages */
-    const char *text;         /* JSON text instead of the file; NULL = read */
-    const char *models;       /* models folder */
-    const char *const *set;   /* --set assignments, NULL at the end */
-    const char *seed;         /* --seed, NULL = the file's */
+    const char *path;       /* file, or what to call `text` in messages */
+    const char *text;       /* JSON text instead of the file; NULL = read */
+    const char *models;     /* models folder */
+    const char *const *set; /* --set assignments, NULL at the end */
+    const char *seed;       /* --seed, NULL = the file's */
     struct db *store;
 };
 

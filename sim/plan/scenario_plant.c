@@ -12,8 +12,12 @@
 
 /* Where the API server's defaults split by device memory (engine.md 3.3). */
 #define BIG_GPU_BYTES (70.0 * 1024 * 1024 * 1024)
-enum { BIG_TOKENS = 8192, BIG_SEQS = 1024, SMALL_TOKENS = 2048,
-       SMALL_SEQS = 256 };
+enum {
+    BIG_TOKENS = 8192,
+    BIG_SEQS = 1024,
+    SMALL_TOKENS = 2048,
+    SMALL_SEQS = 256
+};
 enum { BLOCK = 16, BLOCK_AITER_UNIFIED = 64 }; /* engine.md 3.11 */
 enum { ENGINE_AITER_UNIFIED = 2 };             /* scenario_rows: attention */
 enum {
@@ -71,9 +75,9 @@ static void plant_options(const struct scenario *s,
     if (g->kv_load_failure_policy != FAILURE_BY_PROFILE)
         o->load_failure_fails = g->kv_load_failure_policy == FAILURE_FAIL;
     o->connector = g->kv_connector == CONNECTOR_DECODE_BENCH
-                       ? SCHED_DECODE_BENCH
-                   : role != ROLE_AGGREGATED ? SCHED_NIXL
-                                             : SCHED_NO_CONNECTOR;
+                     ? SCHED_DECODE_BENCH
+                 : role != ROLE_AGGREGATED ? SCHED_NIXL
+                                           : SCHED_NO_CONNECTOR;
     /* a prompt must fit a step; the default then does (engine/arg_utils.py) */
     if (!o->enable_chunked_prefill && g->max_num_batched_tokens == JSON_NOINT
         && o->max_num_batched_tokens < o->max_model_len)
@@ -96,8 +100,8 @@ static bool plant_memory(const struct scenario *s,
         .llm = &s->llm,
         .tp = pool->tp,
         .gpu_memory_utilization = isnan(g->gpu_memory_utilization)
-                                      ? p->gpu_memory_utilization
-                                      : g->gpu_memory_utilization,
+                                    ? p->gpu_memory_utilization
+                                    : g->gpu_memory_utilization,
         .max_num_batched_tokens = o->max_num_batched_tokens,
         .block_size = o->block_size,
         .max_num_seqs = o->max_num_seqs,
@@ -108,7 +112,8 @@ static bool plant_memory(const struct scenario *s,
                    || p->hybrid_with_connector),
         .graph_memory_in_budget = p->graph_memory_in_budget,
         .num_blocks = g->num_gpu_blocks_override == JSON_NOINT
-                          ? 0 : g->num_gpu_blocks_override,
+                        ? 0
+                        : g->num_gpu_blocks_override,
     };
     struct memory *m = &pool->memory;
     if (!memory_plan(&ask, m, e))
@@ -124,8 +129,10 @@ static bool plant_memory(const struct scenario *s,
     if (plant_blocks(o, o->max_model_len) <= usable)
         return true;
     if (g->max_model_len != JSON_NOINT)
-        return err_set(e, ERR_INPUT, "max_model_len %d needs %lld KV blocks, "
-                       "%.1f GiB of KV cache hold %lld", o->max_model_len,
+        return err_set(e, ERR_INPUT,
+                       "max_model_len %d needs %lld KV blocks, "
+                       "%.1f GiB of KV cache hold %lld",
+                       o->max_model_len,
                        (long long)plant_blocks(o, o->max_model_len),
                        m->kv / (1024.0 * 1024 * 1024), (long long)usable);
     /* as vLLM's --max-model-len auto: what the pool holds */
@@ -170,7 +177,8 @@ static bool plant_compile(const struct scenario *s,
     struct profile p;
     if (!profile_load(s->models, key->engine.profile, a, &p, e))
         return err_in(e, "engine.profile");
-    *pool = (struct plant_pool){.role = key->role, .tp = key->tp,
+    *pool = (struct plant_pool){.role = key->role,
+                                .tp = key->tp,
                                 .sched = p.sched,
                                 .pin_expiry_s = p.pin_expiry_s,
                                 .pin_heartbeat = p.pin_heartbeat};
@@ -180,17 +188,18 @@ static bool plant_compile(const struct scenario *s,
     if (key->engine.kv_connector != CONNECTOR_BY_ROLE
         && key->engine.kv_connector != CONNECTOR_DECODE_BENCH
         && key->role == ROLE_AGGREGATED)
-        return err_set(e, ERR_INPUT, "engine.kv_connector: \"%s\" needs "
+        return err_set(e, ERR_INPUT,
+                       "engine.kv_connector: \"%s\" needs "
                        "a prefill and a decode pool",
-                       key->engine.kv_connector == CONNECTOR_NIXL
-                           ? "nixl"
-                           : "moriio");
+                       key->engine.kv_connector == CONNECTOR_NIXL ? "nixl"
+                                                                  : "moriio");
     if (!plant_memory(s, &key->engine, &p, pool, e))
         return false;
     const struct sched_opt *o = &pool->sched;
     if (!o->enable_chunked_prefill
         && o->max_num_batched_tokens < o->max_model_len)
-        return err_set(e, ERR_INPUT, "engine.max_num_batched_tokens: without "
+        return err_set(e, ERR_INPUT,
+                       "engine.max_num_batched_tokens: without "
                        "chunked prefill at least max_model_len %d, got %d",
                        o->max_model_len, o->max_num_batched_tokens);
     return plant_price(s, &key->engine, &p, a, pool, e);
@@ -241,8 +250,10 @@ static bool plant_pair(const struct scenario *s,
              && b->sched.connector == SCHED_NIXL
              && fp8 == (t->pool[1].engine.kv_cache_dtype == KV_FP8);
     if (p > d && p > kv && !s->llm.kv_lora)
-        return err_set(e, ERR_INPUT, "%s: prefill TP %d replicates KV heads, "
-                       "so decode TP %d cannot read them", t->name, p, d);
+        return err_set(e, ERR_INPUT,
+                       "%s: prefill TP %d replicates KV heads, "
+                       "so decode TP %d cannot read them",
+                       t->name, p, d);
     if (p % d && d % p)
         return err_set(e, ERR_INPUT, "%s: one TP must divide the other",
                        t->name);
@@ -250,7 +261,8 @@ static bool plant_pair(const struct scenario *s,
     if (!pair || a->sched.block_size != b->sched.block_size
         || a->sched.n_groups != b->sched.n_groups
         || a->kv_layers[0] != b->kv_layers[0])
-        return err_set(e, ERR_INPUT, "%s: prefill and decode must have one KV "
+        return err_set(e, ERR_INPUT,
+                       "%s: prefill and decode must have one KV "
                        "connector, layout, block size and cache dtype",
                        t->name);
     return true;
@@ -274,8 +286,10 @@ bool scenario_plant(const struct scenario *s, const struct scenario_topology *t,
                        (unsigned)(p->nodes * p->gpus_per_node));
     for (uint32_t i = 0; i < t->n_pools; i++) {
         if (t->pool[i].tp > s->gpus_per_node)
-            return err_set(e, ERR_INPUT, "%s: TP %d does not fit a node of %d "
-                           "GPUs", t->name, t->pool[i].tp, s->gpus_per_node);
+            return err_set(e, ERR_INPUT,
+                           "%s: TP %d does not fit a node of %d "
+                           "GPUs",
+                           t->name, t->pool[i].tp, s->gpus_per_node);
         if (!plant_pool(s, &t->pool[i], cache, &p->pool[i], e))
             return false;
     }

@@ -2,10 +2,15 @@
 
 #include "sim/plan/scenario.h"
 
-#define ROW(s, field, type, min, max, dflt, help)                            \
-    {#field, type, offsetof(struct s, field), min, max, dflt, help, NULL}
-#define PICK(s, field, dflt, choices, help)                                  \
-    {#field, JSON_CHOICE, offsetof(struct s, field), 0, 0, dflt, help, choices}
+#define ROW(s, field, type, min, max, dflt, help)                              \
+    {                                                                          \
+#field, type, offsetof(struct s, field), min, max, dflt, help, NULL    \
+    }
+#define PICK(s, field, dflt, choices, help)                                    \
+    {                                                                          \
+#field, JSON_CHOICE, offsetof(struct s, field), 0, 0, dflt, help,      \
+            choices                                                            \
+    }
 
 /* Above these a value is taken for a slip of the pen. */
 #define MAX_TOKENS 1e8
@@ -40,12 +45,21 @@ const struct json_row scenario_rows_cluster[] = {
     {0},
 };
 
-const char *const scenario_rows_routers[] = {
-    "llm-d-0.5", "round-robin", "random", "least-loaded", "active-request",
-    "kv-cache-utilization", "llm-d-router-0.10", "llm-d-default",
-    "llm-d-pd-sample", "load-aware", "prefix-cache", "session-affinity", NULL};
+const char *const scenario_rows_routers[] = {"llm-d-0.5",
+                                             "round-robin",
+                                             "random",
+                                             "least-loaded",
+                                             "active-request",
+                                             "kv-cache-utilization",
+                                             "llm-d-router-0.10",
+                                             "llm-d-default",
+                                             "llm-d-pd-sample",
+                                             "load-aware",
+                                             "prefix-cache",
+                                             "session-affinity",
+                                             NULL};
 const char *const scenario_rows_deciders[] = {
-    "by-profile", "always", "never", "threshold-characters",
+    "by-profile",        "always", "never", "threshold-characters",
     "non-cached-tokens", NULL};
 
 const struct json_row scenario_rows_router[] = {
@@ -92,8 +106,10 @@ const struct json_row scenario_rows_router[] = {
     {0},
 };
 
-#define WEIGHT(scorer, name, help)                                           \
-    {name, JSON_NUM, (scorer) * sizeof(double), 0, 1e6, "0", help, NULL}
+#define WEIGHT(scorer, name, help)                                             \
+    {                                                                          \
+        name, JSON_NUM, (scorer) * sizeof(double), 0, 1e6, "0", help, NULL     \
+    }
 
 const struct json_row scenario_rows_weights[] = {
     WEIGHT(SCORE_QUEUE, "queue", "requests waiting, scraped"),
@@ -110,14 +126,14 @@ const struct json_row scenario_rows_weights[] = {
 static const char *const kv_dtypes[] = {"auto", "fp8", "bfloat16", NULL};
 static const char *const policies[] = {"fcfs", "priority", NULL};
 static const char *const quick_reduce[] = {"none", "int4", NULL};
-static const char *const connectors[] = {"by-role", "nixl", "decode-bench",
-                                         "moriio-read", "moriio-write", NULL};
+static const char *const connectors[] = {
+    "by-role", "nixl", "decode-bench", "moriio-read", "moriio-write", NULL};
 static const char *const failures[] = {"by-profile", "recompute", "fail", NULL};
 static const char *const attention[] = {
-    "default", "triton", "aiter-unified", "aiter-fa", "rocm-attn",
+    "default",    "triton", "aiter-unified", "aiter-fa", "rocm-attn",
     "flash-attn", NULL};
 
-#define ENGINE(field, type, min, max, dflt, help)                            \
+#define ENGINE(field, type, min, max, dflt, help)                              \
     ROW(scenario_engine, field, type, min, max, dflt, help)
 
 const struct json_row scenario_rows_engine[] = {
@@ -168,7 +184,7 @@ const struct json_row scenario_rows_engine[] = {
     {0},
 };
 
-#define SLO(field, help)                                                     \
+#define SLO(field, help)                                                       \
     ROW(scenario_slo, field, JSON_NUM, 1e-3, MAX_MS, JSON_ABSENT, help)
 
 const struct json_row scenario_rows_slo[] = {
@@ -180,7 +196,7 @@ const struct json_row scenario_rows_slo[] = {
     {0},
 };
 
-#define SWEEP(field, type, min, max, dflt, help)                             \
+#define SWEEP(field, type, min, max, dflt, help)                               \
     ROW(scenario_sweep, field, type, min, max, dflt, help)
 
 const struct json_row scenario_rows_sweep[] = {

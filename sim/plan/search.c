@@ -46,8 +46,8 @@ static bool search_try(const struct space *sp, size_t t, int rung,
     int64_t least = sp->s->sweep.waves * r->load.concurrency;
     if (r->load.requests < least)
         r->load.requests = least;
-    struct world_ask ask = {.plant = &sp->plant[t], .load = &r->load,
-                            .seed = r->seed};
+    struct world_ask ask = {
+        .plant = &sp->plant[t], .load = &r->load, .seed = r->seed};
     r->ok = world_run(&ask, a, &r->out, &e);
     arena_reset(a);
     if (!r->ok)
@@ -120,19 +120,25 @@ bool search_run(const struct search_ask *ask, struct search_result *results,
                 struct err *e)
 {
     struct search w = {ask, results};
-    struct crew_job job = {.n = ask->sp->n, .workers = ask->workers,
-                           .size = sizeof(struct search_result), .ctx = &w,
-                           .work = search_work, .emit = search_emit,
+    struct crew_job job = {.n = ask->sp->n,
+                           .workers = ask->workers,
+                           .size = sizeof(struct search_result),
+                           .ctx = &w,
+                           .work = search_work,
+                           .emit = search_emit,
                            .stop = ask->stop};
     if (!trial_slo_given(&ask->sp->s->slo))
-        return err_set(e, ERR_INPUT, "%s: slo: a search needs at least one "
+        return err_set(e, ERR_INPUT,
+                       "%s: slo: a search needs at least one "
                        "promise, e.g. --set slo.itl_ms_p99=50",
                        ask->sp->s->path);
     const struct load_spec *l = &ask->sp->s->load;
     if (search_open(l) && !(l->rate_rps > 0))
-        return err_set(e, ERR_INPUT, "%s: load.arrival: a search raises the "
+        return err_set(e, ERR_INPUT,
+                       "%s: load.arrival: a search raises the "
                        "clients or the rate, arrivals of kind \"%s\" have "
-                       "neither", ask->sp->s->path, l->arrive->name);
+                       "neither",
+                       ask->sp->s->path, l->arrive->name);
     if (!crew_run(&job, e))
         return false;
     qsort(results, ask->sp->n, sizeof *results, search_order);

@@ -14,10 +14,10 @@
 
 struct search_result {
     size_t topology;
-    bool found;      /* some load keeps the SLO */
+    bool found; /* some load keeps the SLO */
     int trials;
     struct trial best; /* the trial at the largest such load */
-    char why[256];   /* !found */
+    char why[256];     /* !found */
 };
 
 struct search_ask {

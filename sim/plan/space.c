@@ -117,8 +117,10 @@ bool space_build(const struct scenario *s, struct arena *a, struct space *sp,
     sp->s = s;
     struct space_make m = {sp, a, scenario_plant_cache(s, a), 0};
     if (hi > all)
-        return err_set(e, ERR_INPUT, "%s: sweep.max_gpus: %lld, the cluster "
-                       "has %lld", s->path, (long long)hi, (long long)all);
+        return err_set(e, ERR_INPUT,
+                       "%s: sweep.max_gpus: %lld, the cluster "
+                       "has %lld",
+                       s->path, (long long)hi, (long long)all);
     if (s->sweep.n_names) {
         if (!space_named(&m, e))
             return false;
@@ -138,8 +140,9 @@ bool space_build(const struct scenario *s, struct arena *a, struct space *sp,
     if (sp->n)
         return true;
     return err_set(e, ERR_INPUT, "%s: no topology can be built: %s", s->path,
-                   sp->n_refused ? sp->refused[0].reason : "the range of GPUs "
-                                                           "is empty");
+                   sp->n_refused ? sp->refused[0].reason
+                                 : "the range of GPUs "
+                                   "is empty");
 }
 
 /* Value i of two lists, absolute and per GPU, one after the other. */

@@ -57,6 +57,6 @@ bool trial_slo_given(const struct scenario_slo *slo)
 bool trial_slo_met(const struct scenario_slo *slo, const struct outcome *o)
 {
     return !(o->ttft.p99 > slo->ttft_ms_p99) && !(o->itl.p99 > slo->itl_ms_p99)
-        && !(o->tpot.p99 > slo->tpot_ms_p99)
-        && !(o->e2e.p99 > slo->e2e_ms_p99) && !(o->tpsu < slo->tpsu_min);
+        && !(o->tpot.p99 > slo->tpot_ms_p99) && !(o->e2e.p99 > slo->e2e_ms_p99)
+        && !(o->tpsu < slo->tpsu_min);
 }

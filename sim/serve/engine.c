@@ -114,7 +114,7 @@ static void engine_tokens(struct world *w, struct engine *g, ns_t before,
 /* Notes who was preempted.  Its step in flight may still bring a token, so its
  * last one is known after the next update. */
 static void engine_away(struct world *w, struct engine *g,
-                         const struct sched_batch *b)
+                        const struct sched_batch *b)
 {
     for (uint32_t i = 0; i < b->n_preempted; i++)
         engine_add(w, &g->away, b->preempted[i]);
@@ -147,9 +147,12 @@ static void engine_remember(struct world *w, struct engine *g)
 static void engine_update(struct world *w, struct engine *g, ns_t now)
 {
     struct engine_flight *f = engine_flight_at(g, 0);
-    struct sched_input in = {.rx = f->rx.v, .n_rx = f->rx.n,
-                             .tx = f->tx.v, .n_tx = f->tx.n,
-                             .lost = f->lost.v, .n_lost = f->lost.n,
+    struct sched_input in = {.rx = f->rx.v,
+                             .n_rx = f->rx.n,
+                             .tx = f->tx.v,
+                             .n_tx = f->tx.n,
+                             .lost = f->lost.v,
+                             .n_lost = f->lost.n,
                              .lost_from = f->lost_from.v};
     uint32_t n = f->b.n;
     struct price_host h = price_hosts(g->plan->price, n, PRICE_FULL);
@@ -227,9 +230,12 @@ static int64_t engine_gpu_ps(struct engine *g, struct world *w,
         const struct sched_item *it = &b->item[b->chunk[i]];
         g->chunk[i] = (struct price_chunk){it->tokens, it->computed};
     }
-    struct price_shape s = {.tokens = b->tokens, .reqs = b->n,
-                            .ones = b->ones, .ones_ctx = b->ones_ctx,
-                            .ones_win = b->ones_win, .chunk = g->chunk,
+    struct price_shape s = {.tokens = b->tokens,
+                            .reqs = b->n,
+                            .ones = b->ones,
+                            .ones_ctx = b->ones_ctx,
+                            .ones_win = b->ones_win,
+                            .chunk = g->chunk,
                             .n_chunk = b->n_chunk};
     return price_step(g->plan->price, &s);
 }
@@ -242,8 +248,8 @@ static void engine_admit(struct world *w, struct engine *g,
         return;
     for (uint32_t i = b->n;
          i-- > b->unlisted && b->item[i].kind == SCHED_NEW;) {
-        struct world_req *r
-            = &w->req[sched_view(g->sched, b->item[i].req).user];
+        struct world_req *r =
+            &w->req[sched_view(g->sched, b->item[i].req).user];
         if (g->plan->role != ROLE_DECODE || r->prefill == WORLD_NOBODY)
             r->admitted = now;
     }
@@ -376,8 +382,9 @@ static void engine_fill(struct world *w, struct engine *g, ns_t now)
     g->executed = false;
     if (engine_wanted(g)) {
         engine_launch(w, g, now);
-        bool more = g->executed || (g->plan->sched.empty_fills_queue
-                                    && sched_unfinished(g->sched));
+        bool more = g->executed
+                 || (g->plan->sched.empty_fills_queue
+                     && sched_unfinished(g->sched));
         if (more && g->n_out < g->depth) {
             g->state = ENGINE_FILL;
             evq_set(w->q, g->slot, g->host_free);

@@ -51,7 +51,7 @@ struct engine_list { /* request handles, growing in the arena */
 
 struct engine_flight {
     struct sched_batch b;
-    ns_t end;           /* its GPU work is done */
+    ns_t end;                  /* its GPU work is done */
     struct engine_list rx, tx; /* receives and sends its worker noticed */
     struct engine_list lost, lost_from; /* failed receives: sched_input */
 };
@@ -77,30 +77,30 @@ struct engine {
     uint32_t head, n_out;
     struct sched_output out;
     ns_t host_free, worker_free, gpu_free;
-    ns_t poll_at; /* next tick while POLL */
-    bool flush;   /* requests ended since the last schedule */
-    bool executed; /* the last schedule gave tokens */
-    struct engine_list inbox; /* world requests to add */
+    ns_t poll_at;              /* next tick while POLL */
+    bool flush;                /* requests ended since the last schedule */
+    bool executed;             /* the last schedule gave tokens */
+    struct engine_list inbox;  /* world requests to add */
     struct engine_list rx, tx; /* done, not yet noticed by the worker */
     struct engine_list lost, lost_from;
-    ns_t *met;    /* by engine: handshake done; NULL, 0: not begun */
-    ns_t met_free; /* handshakes so far are over */
-    struct engine_list away;   /* preempted by the last schedule */
+    ns_t *met;               /* by engine: handshake done; NULL, 0: not begun */
+    ns_t met_free;           /* handshakes so far are over */
+    struct engine_list away; /* preempted by the last schedule */
     struct engine_quiet quiet;
     struct price_chunk *chunk; /* scratch for price_shape */
     uint32_t cap_chunk;
 
-    uint64_t ring_s;            /* batch number after the newest in ring */
-    ns_t ring[ENGINE_RING];     /* output time of batch s at s % RING */
-    ns_t out_prev;              /* output time of the last batch processed */
+    uint64_t ring_s;        /* batch number after the newest in ring */
+    ns_t ring[ENGINE_RING]; /* output time of batch s at s % RING */
+    ns_t out_prev;          /* output time of the last batch processed */
 
     /* router signals */
     uint32_t active;            /* sent here and not yet answered */
     int64_t tokens;             /* of their prompts */
     struct prefix_index *index; /* NULL: nobody asks */
     ns_t scrape_phase;
-    ns_t scrape_next;           /* its first scrape not yet seen */
-    uint32_t gauge, scraped;    /* num_requests_waiting now, and as scraped */
+    ns_t scrape_next;        /* its first scrape not yet seen */
+    uint32_t gauge, scraped; /* num_requests_waiting now, and as scraped */
     double gauge_kv, scraped_kv;
 
     /* statistics */

@@ -1,4 +1,5 @@
-/* engine_quiet - the promise of an engine that is QUIET (engine.h): the times of
+/* engine_quiet - the promise of an engine that is QUIET (engine.h): the times
+ * of
  * its next rounds, and making the first of them real.  For engine.c alone. */
 #ifndef SIM_SERVE_ENGINE_QUIET_H
 #define SIM_SERVE_ENGINE_QUIET_H

@@ -12,7 +12,8 @@
  * rank reads from P / D prefill ranks.
  * Descriptors of one rank: blocks x layers x 2 (K and V).  Where identities of
  * blocks are kept (prefix caching) they are merged as NIXL does: entries that
- * are next to each other on both sides are one.  A head slice has none next to it, and without
+ * are next to each other on both sides are one.  A head slice has none next to
+ * it, and without
  * identities none is taken to be: freed blocks come back in reverse, so ids of
  * a used pool rarely ascend (5.3).
  *

@@ -37,7 +37,7 @@ struct kv_req {
     uint32_t n_hash, cap_hash;
     uint64_t run_text; /* of the last hashed block, and its successor's place */
     int64_t run_next;
-    uint32_t run_left; /* blocks whose homes may still follow */
+    uint32_t run_left;     /* blocks whose homes may still follow */
     struct sched_seg *seg; /* the prompt */
     uint32_t n_seg, cap_seg;
     uint32_t at_seg; /* where hashing stands */

@@ -57,7 +57,8 @@ static int32_t run(struct kv_req *r, int64_t at, int32_t most, uint64_t *text,
 }
 
 /* Where block n_hash's entries go.  A prompt's blocks are looked up, entered
- * and forgotten one after the other, so those inside one text lie side by side in
+ * and forgotten one after the other, so those inside one text lie side by side
+ * in
  * the table, NEIGHBOURS at a time; what is not the continuation of the block
  * before goes anywhere.  A function of the same runs as the hash. */
 static uint32_t home_of(const struct kv *kv, struct kv_req *r, uint64_t hash,

@@ -29,13 +29,13 @@ struct plant_pool {
 
 /* How the router picks a replica. */
 enum route_kind {
-    ROUTE_QUEUE,       /* queue-scorer 1 on scraped metrics: llm-d-0.5 */
-    ROUTE_KV,          /* kv-cache-utilization scorer, scraped */
-    ROUTE_ACTIVE,      /* active-request scorer, the picker's own counters */
-    ROUTE_LEAST,       /* fewest requests sent and not yet answered */
+    ROUTE_QUEUE,  /* queue-scorer 1 on scraped metrics: llm-d-0.5 */
+    ROUTE_KV,     /* kv-cache-utilization scorer, scraped */
+    ROUTE_ACTIVE, /* active-request scorer, the picker's own counters */
+    ROUTE_LEAST,  /* fewest requests sent and not yet answered */
     ROUTE_RANDOM,
     ROUTE_ROUND_ROBIN,
-    ROUTE_SCORED,      /* the weighted scores of a struct route_side */
+    ROUTE_SCORED, /* the weighted scores of a struct route_side */
     ROUTE_N
 };
 
@@ -71,9 +71,9 @@ enum { ROUTE_CHARS_A_TOKEN = 4 }; /* llm-d's estimate */
 
 struct plant_router {
     enum route_kind prefill, decode; /* aggregated pools use decode */
-    double scrape_s;   /* period of metric scrapes; 0.05 in llm-d */
-    double hop_s;      /* client to engine through gateway and picker */
-    double sidecar_s;  /* prefill's reply to the decode engine */
+    double scrape_s;           /* period of metric scrapes; 0.05 in llm-d */
+    double hop_s;              /* client to engine through gateway and picker */
+    double sidecar_s;          /* prefill's reply to the decode engine */
     struct route_side side[2]; /* ROUTE_SCORED: prefill's and decode's */
     enum route_decider decider;
     double threshold; /* characters or tokens */
@@ -91,9 +91,10 @@ static inline bool plant_indexed(const struct plant_router *r)
     bool asks = r->decider == DECIDE_CHARACTERS || r->decider == DECIDE_TOKENS;
     const enum route_kind kind[2] = {r->prefill, r->decode};
     for (int i = 0; i < 2; i++)
-        asks = asks || (kind[i] == ROUTE_SCORED
-                        && (r->side[i].weight[SCORE_PREFIX] > 0
-                            || r->side[i].affinity_hit > 0));
+        asks = asks
+            || (kind[i] == ROUTE_SCORED
+                && (r->side[i].weight[SCORE_PREFIX] > 0
+                    || r->side[i].affinity_hit > 0));
     return asks;
 }
 

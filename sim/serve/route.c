@@ -88,8 +88,7 @@ static struct engine *route_pick(struct world *w, uint32_t pool,
         return &of[rng_below(&w->route_rng, n)];
     if (kind == ROUTE_SCORED)
         return score_pick(w, pool,
-                          &w->plant->router.side[route_side_of(w, pool)],
-                          now);
+                          &w->plant->router.side[route_side_of(w, pool)], now);
     double best = 0;
     uint32_t ties = 0, pick = 0;
     for (uint32_t i = 0; i < n; i++) {

@@ -90,7 +90,7 @@ struct sched_seg {
 
 /* What is asked; copied by sched_add. */
 struct sched_spec {
-    uint64_t user; /* the caller's handle; names the output text ... */
+    uint64_t user;   /* the caller's handle; names the output text ... */
     uint64_t output; /* ... unless this does; 0: it does not */
     const struct sched_seg *seg; /* NULL with n_seg 0: a unique prompt */
     uint32_t n_seg;

@@ -52,8 +52,8 @@ static enum world_bottleneck tightest(const struct world *w,
 {
     static const enum world_bottleneck busy[] = {
         WORLD_COMPUTE_AGG, WORLD_COMPUTE_PREFILL, WORLD_COMPUTE_DECODE};
-    static const enum world_bottleneck kv[] = {
-        WORLD_KV_AGG, WORLD_KV_PREFILL, WORLD_KV_DECODE};
+    static const enum world_bottleneck kv[] = {WORLD_KV_AGG, WORLD_KV_PREFILL,
+                                               WORLD_KV_DECODE};
     enum world_bottleneck b = WORLD_NONE;
     double top = WORLD_TIGHT;
     for (uint32_t i = 0; i < w->plant->n_pools; i++) {
@@ -88,9 +88,8 @@ void tally_outcome(struct world *w, struct outcome *o)
     o->input_tokens = w->input_tokens;
     o->duration_s = s;
     bool closed = strcmp(l->arrive->name, "closed") == 0;
-    o->concurrency = closed
-                         ? (double)l->concurrency
-                         : w->inflight_area / (double)(end - w->start);
+    o->concurrency = closed ? (double)l->concurrency
+                            : w->inflight_area / (double)(end - w->start);
     o->req_s = (double)o->requests / s;
     o->output_tok_s = (double)w->output_tokens / s;
     o->total_tok_s = (double)(w->output_tokens + w->input_tokens) / s;

@@ -9,7 +9,8 @@
  * takes posting + latency + bytes / min(cap, narrowest link): links are busy
  * from the start, the latency comes after the last byte.  While a NIC receives
  * from more than one NIC its capacity is multiplied by the card's incast
- * efficiency.  Bytes are integers and conserved (wire_check).  Not modelled: loss, PFC, DCQCN.
+ * efficiency.  Bytes are integers and conserved (wire_check).  Not modelled:
+ * loss, PFC, DCQCN.
  * Lives in the trial's arena; one thread; times of calls never go back.  A
  * start or finish costs O(S log S) over the S flows whose rates change and
  * those they share a link with; memory O(links + most flows ever alive). */

@@ -113,9 +113,14 @@ static void world_send(struct world *w, const struct load_req *l, ns_t now)
 {
     uint32_t id = world_take(w);
     w->req[id] = (struct world_req){
-        .sent = now, .isl = l->isl, .osl = l->osl, .prefill = WORLD_NOBODY,
+        .sent = now,
+        .isl = l->isl,
+        .osl = l->osl,
+        .prefill = WORLD_NOBODY,
         .life = w->lives++,
-        .text = l->text, .n_text = l->n_text, .text_tokens = l->text_tokens,
+        .text = l->text,
+        .n_text = l->n_text,
+        .text_tokens = l->text_tokens,
         .first_prompt = w->ask->load->warmup_requests > 0
                      && (!w->measuring || w->sent == 0)};
     w->sent++;
@@ -334,8 +339,8 @@ static bool world_place(struct world *w)
         }
         if (n == p->nodes) {
             world_fail(w, ERR_INPUT,
-                       "topology %s does not fit %u nodes of %u GPUs",
-                       p->name, (unsigned)p->nodes, (unsigned)per);
+                       "topology %s does not fit %u nodes of %u GPUs", p->name,
+                       (unsigned)p->nodes, (unsigned)per);
             return false;
         }
         used[n] = at + tp;
@@ -431,13 +436,16 @@ bool world_run(const struct world_ask *ask, struct arena *a,
                struct outcome *out, struct err *e)
 {
     struct world_ask own = *ask;
-    struct world w = {.ask = &own, .plant = ask->plant, .arena = a,
-                      .free_req = WORLD_NOBODY, .pin_first = WORLD_NOBODY,
+    struct world w = {.ask = &own,
+                      .plant = ask->plant,
+                      .arena = a,
+                      .free_req = WORLD_NOBODY,
+                      .pin_first = WORLD_NOBODY,
                       .pin_last = WORLD_NOBODY};
     if (!load_new(&w.load, ask->load, ask->seed, a, e))
         return false;
-    struct hist *all[] = {&w.itl, &w.ttft, &w.e2e, &w.itl_all, &w.ttft_all,
-                          &w.e2e_all, &w.tpot, &w.transfer};
+    struct hist *all[] = {&w.itl,      &w.ttft,    &w.e2e,  &w.itl_all,
+                          &w.ttft_all, &w.e2e_all, &w.tpot, &w.transfer};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         hist_init(all[i], a);
     w.route_rng = rng_stream(ask->seed, RNG_ROUTER, 0);

@@ -17,8 +17,8 @@ struct world_dist {
 };
 
 struct world_pool {
-    double busy;    /* share of the run its engines' GPUs computed */
-    double kv;      /* mean share of KV blocks in use */
+    double busy; /* share of the run its engines' GPUs computed */
+    double kv;   /* mean share of KV blocks in use */
     double kv_max;
     double nic;     /* busiest direction of its nodes' NICs */
     double waiting; /* mean requests waiting, remote included */
@@ -26,8 +26,13 @@ struct world_pool {
 
 enum world_bottleneck {
     WORLD_NONE, /* nothing above 0.7: the load is the limit */
-    WORLD_COMPUTE_AGG, WORLD_COMPUTE_PREFILL, WORLD_COMPUTE_DECODE,
-    WORLD_KV_AGG, WORLD_KV_PREFILL, WORLD_KV_DECODE, WORLD_WIRE
+    WORLD_COMPUTE_AGG,
+    WORLD_COMPUTE_PREFILL,
+    WORLD_COMPUTE_DECODE,
+    WORLD_KV_AGG,
+    WORLD_KV_PREFILL,
+    WORLD_KV_DECODE,
+    WORLD_WIRE
 };
 const char *world_bottleneck_name(enum world_bottleneck b);
 
@@ -35,11 +40,11 @@ struct outcome {
     int64_t requests; /* completed; with `failed` all that was asked */
     int64_t failed;   /* ended by the engine with an error; in nothing else */
     int64_t output_tokens, input_tokens;
-    double duration_s; /* first send to last token */
+    double duration_s;  /* first send to last token */
     double concurrency; /* client slots, or mean in flight when open loop */
     double req_s, output_tok_s, total_tok_s;
-    double tpsu, tpsg;       /* output tok/s per slot, per GPU (engine.md 2) */
-    double interactivity;    /* 1000 / median TPOT */
+    double tpsu, tpsg;    /* output tok/s per slot, per GPU (engine.md 2) */
+    double interactivity; /* 1000 / median TPOT */
     struct world_dist ttft, tpot, itl, e2e; /* itl pooled over gaps */
     struct world_dist kv_transfer; /* READ posted to received; P/D only */
     /* where mean TTFT went, ms: router and hops, prefill queue, prefill, hand-
@@ -52,7 +57,7 @@ struct outcome {
     struct wire_sum wire; /* where transfers waited */
     enum world_bottleneck bottleneck;
     int64_t preemptions;
-    int64_t steps;   /* engine steps simulated */
+    int64_t steps; /* engine steps simulated */
     int64_t events;
 };
 

@@ -28,9 +28,9 @@ enum { WORLD_THRASH = 100000 };
 
 struct world_req {
     ns_t sent, first, last;
-    ns_t queued;      /* reached the engine that prefills it */
-    ns_t admitted;    /* first scheduled there */
-    ns_t prefilled;   /* prompt computed (P/D: reply leaves prefill) */
+    ns_t queued;           /* reached the engine that prefills it */
+    ns_t admitted;         /* first scheduled there */
+    ns_t prefilled;        /* prompt computed (P/D: reply leaves prefill) */
     ns_t posted, received; /* KV READ, P/D only */
     int32_t isl, osl;
     uint32_t prefill, decode; /* engine ids, WORLD_NOBODY without P/D */
@@ -50,13 +50,13 @@ struct world_req {
     bool pushing, tailing; /* all but the last layer, the last, are moving */
     bool replied;          /* prefill has */
     bool answered;         /* decode has, and waits for prefill */
-    uint64_t life;    /* number in the order of sending */
-    int64_t bytes;    /* of KV transferred, all ranks */
+    uint64_t life;         /* number in the order of sending */
+    int64_t bytes;         /* of KV transferred, all ranks */
     uint32_t next_free;
     const uint64_t *text; /* prefix identity, as load_req */
     uint32_t n_text;
     int32_t text_tokens;
-    bool started; /* first token seen */
+    bool started;      /* first token seen */
     bool first_prompt; /* request 0 or a warm-up copy of it */
 };
 
@@ -131,8 +131,8 @@ struct world {
     double inflight_area;
     ns_t inflight_at;
     int64_t inflight;
-    double part[6]; /* sums of TTFT pieces, ns */
-    uint64_t lives;   /* requests sent, warm-ups included */
+    double part[6];            /* sums of TTFT pieces, ns */
+    uint64_t lives;            /* requests sent, warm-ups included */
     struct arena *watch_arena; /* NULL: nobody looks on */
     bool failed;
     struct err err;

@@ -1,5 +1,7 @@
-/* All-reduce over several devices: the emulator's, whose kernels meet each other
- * as on a node, and real ones where there are two.  Pins the host's side (peers,
+/* All-reduce over several devices: the emulator's, whose kernels meet each
+ * other
+ * as on a node, and real ones where there are two.  Pins the host's side
+ * (peers,
  * ranks, graphs replayed together) and that a finished table is not measured
  * again; says nothing of speed. */
 #include "calibrate/gpu/reduce.h"

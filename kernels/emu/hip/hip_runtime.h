@@ -1,5 +1,6 @@
 /* hip_runtime - as much of HIP as the kernels here use, on the host.
- * Every thread of a block is a fiber; one runs at a time, until it waits for its
+ * Every thread of a block is a fiber; one runs at a time, until it waits for
+ * its
  * wave, its block or another block.  So results are reproducible, waits that
  * nobody ends are found, and matrix instructions and layouts can be checked
  * where there is no device.  Time means nothing here.
@@ -76,7 +77,8 @@ template <class T> static inline T emu_xor(T v, int mask)
     return emu_of(v, emu_lane() ^ mask);
 }
 
-/* Matrix instructions by their documented layouts.  type: 0 bf16, 1 f16, 2 fp8 */
+/* Matrix instructions by their documented layouts.  type: 0 bf16, 1 f16, 2 fp8
+ * */
 void emu_mma(int type, float *c, const uint32_t *a, const uint32_t *b);
 void emu_mfma(bool fp8, float *c, const uint32_t *a, const uint32_t *b);
 /* wgmma m64 n k16, bf16: b, and a when regs is NULL, by matrix descriptors */

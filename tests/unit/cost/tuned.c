@@ -7,14 +7,22 @@
 static const struct gpu_card gpu = {.name = "one", .hbm_Bps = 4e12};
 static const struct gpu_card other = {.name = "two", .hbm_Bps = 4e12};
 
-static struct fit stream = {
-    .gpu = "one", .op = "norm", .variant = "bf16", .form = "stream",
-    .basis = "measured", .n_coef = 3,
-    .coef = {{"t0_us", 1e-3, NAN, "x"}, {"rate_Bps", 1e12, NAN, "x"},
-             {"sharp", 10, NAN, "x"}}};
+static struct fit stream = {.gpu = "one",
+                            .op = "norm",
+                            .variant = "bf16",
+                            .form = "stream",
+                            .basis = "measured",
+                            .n_coef = 3,
+                            .coef = {{"t0_us", 1e-3, NAN, "x"},
+                                     {"rate_Bps", 1e12, NAN, "x"},
+                                     {"sharp", 10, NAN, "x"}}};
 static struct fit engine = {
-    .gpu = "one", .op = "engine", .variant = "all", .form = "engine",
-    .basis = "measured", .n_coef = 2,
+    .gpu = "one",
+    .op = "engine",
+    .variant = "all",
+    .form = "engine",
+    .basis = "measured",
+    .n_coef = 2,
     .coef = {{"elementwise", 0.5, 0.1, "fit"}, {"step_us", 300, 1, "fit"}}};
 
 static double seconds(const struct op_costs *c)
@@ -65,8 +73,8 @@ static void from_a_store(void **state)
     NEAR(t.v[TUNED_STEP_US], 300, 0);
     NEAR(t.v[TUNED_MOE_MEM], 1, 0);
     EQ(t.donor, false);
-    c = (struct op_costs){.gpu = &other, .own = &none, .donor_gpu = &gpu,
-                          .donor = &own};
+    c = (struct op_costs){
+        .gpu = &other, .own = &none, .donor_gpu = &gpu, .donor = &own};
     t = tuned_of(&c);
     EQ(t.donor, true);
     NEAR(t.v[TUNED_STEP_US], 300, 0);
@@ -90,8 +98,8 @@ static void other_kernels(void **state)
 /* Fewer experts where tokens choose alike, never fewer than one token's. */
 static void experts(void **state)
 {
-    struct op_call c = {.kind = OP_MOE, .tokens = 32, .experts = 128,
-                        .topk = 4};
+    struct op_call c = {
+        .kind = OP_MOE, .tokens = 32, .experts = 128, .topk = 4};
     struct tuned t = tuned_neutral();
     (void)state;
     NEAR(tuned_active(&t, &c), shape_active(128, 4, 32), 1e-12);
@@ -120,8 +128,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neutral_changes_nothing),
-        cmocka_unit_test(rates_and_gaps), cmocka_unit_test(from_a_store),
-        cmocka_unit_test(other_kernels), cmocka_unit_test(experts),
+        cmocka_unit_test(rates_and_gaps),
+        cmocka_unit_test(from_a_store),
+        cmocka_unit_test(other_kernels),
+        cmocka_unit_test(experts),
         cmocka_unit_test(list)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

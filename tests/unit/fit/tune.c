@@ -34,15 +34,26 @@ struct fixture {
 
 static void begin(struct fixture *f)
 {
-    *f = (struct fixture){
-        .par = {{.name = "a", .prior = 2, .sigma = 5, .lo = 0.1, .hi = 100,
-                 .relative = true, .value = 2},
-                {.name = "b", .prior = 0, .sigma = 5, .lo = -2, .hi = 2,
-                 .value = 0}}};
+    *f = (struct fixture){.par = {{.name = "a",
+                                   .prior = 2,
+                                   .sigma = 5,
+                                   .lo = 0.1,
+                                   .hi = 100,
+                                   .relative = true,
+                                   .value = 2},
+                                  {.name = "b",
+                                   .prior = 0,
+                                   .sigma = 5,
+                                   .lo = -2,
+                                   .hi = 2,
+                                   .value = 0}}};
     for (int i = 0; i < N; i++)
         f->weight[i] = 1;
-    f->ask = (struct tune_ask){.par = f->par, .n_par = 2, .n_res = N,
-                               .weight = f->weight, .model = power,
+    f->ask = (struct tune_ask){.par = f->par,
+                               .n_par = 2,
+                               .n_res = N,
+                               .weight = f->weight,
+                               .model = power,
                                .of = &f->w};
 }
 
@@ -144,7 +155,7 @@ static void too_few(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recovers),          cmocka_unit_test(robust),
+        cmocka_unit_test(recovers), cmocka_unit_test(robust),
         cmocka_unit_test(bounds_and_priors), cmocka_unit_test(without),
         cmocka_unit_test(too_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,13 +157,13 @@ static const struct wire_card fix_wire = {.name = "fix",
 static inline struct plant fix_plant(const struct plant_pool *pool,
                                      uint32_t n_pools)
 {
-    struct plant p = {.name = "fix",
-                      .n_pools = n_pools,
-                      .router = {.scrape_s = 0.05, .index_tokens = 16,
-                                 .index_most = 256},
-                      .wire = &fix_wire,
-                      .nodes = 16,
-                      .gpus_per_node = 8};
+    struct plant p = {
+        .name = "fix",
+        .n_pools = n_pools,
+        .router = {.scrape_s = 0.05, .index_tokens = 16, .index_most = 256},
+        .wire = &fix_wire,
+        .nodes = 16,
+        .gpus_per_node = 8};
     for (uint32_t i = 0; i < n_pools; i++) {
         p.pool[i] = pool[i];
         p.gpus += pool[i].replicas * (uint32_t)pool[i].tp;
