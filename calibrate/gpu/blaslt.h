@@ -15,7 +15,7 @@ struct blaslt_kind {
     int op_n, op_t, compute_f32, type_f32, type_bf16, type_fp8, type_fp8_fnuz;
     int desc_transa, desc_transb, desc_a_scale, desc_b_scale;
     int desc_a_mode, desc_b_mode;
-    int desc_fast; /* FP8 sums in the unit's own precision; -1: absent */
+    int desc_fast;  /* FP8 sums in less precision; -1: absent */
     int mode_outer; /* a scale for each row of A and column of B */
     int pref_workspace;
 };
