@@ -223,7 +223,7 @@ static void update(struct life *l, const struct sched_input *in)
 static void both_update(struct world *w)
 {
     struct sched_input x = {.n_rx = 0}, y;
-    uint32_t u;
+    uint32_t u = 0;
 
     if (w->n_loading && chance(w, 15)) {
         u = w->loading[upto(w, w->n_loading)];

@@ -110,9 +110,9 @@ static void text_round_trip(void **state)
     OK(db_open(&d, ":memory:", &e), e);
     OK(db_open(&other, ":memory:", &e), e);
     char name[3][8] = {"norm", "gemm", "host"};
+    char variant[8]; /* in names it beyond the loop */
     for (int i = 0; i < 30; i++) {
         in.op = name[i % 3];
-        char variant[8];
         snprintf(variant, sizeof variant, "v%d", 30 - i);
         in.variant = variant;
         in.coef[0].value = 0.1 * i; /* not all are short decimals */
