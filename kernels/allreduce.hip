@@ -12,8 +12,7 @@
  * the others, by a word that each writes into the others' memory.  Words grow
  * from launch to launch, so they never need clearing; a block counts its own
  * launches, so that a graph can be replayed.  The scheme is that of vLLM's
- * custom
- * all-reduce (csrc/custom_all_reduce.cuh). */
+ * custom all-reduce (csrc/custom_all_reduce.cuh). */
 #include "kernels/device.h"
 
 namespace

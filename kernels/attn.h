@@ -1,16 +1,15 @@
 /* attn - attention of 16 rows of queries over a paged cache, by one wave, out
- * of
- * registers: the heart of the decode kernel and of the portable prefill kernel.
+ * of registers: the heart of the decode kernel and of the portable prefill
+ * kernel.
  *
  * A row is one query head of one token; heads that share a KV head are
  * neighbours: row r of KV head h is token r / group, head h * group + r %
- * group.
- * A wave takes KT * 16 keys at a time.  Keys and values come straight from
- * memory into the matrix unit's operands (tile.h); those of the next turn are
- * loaded as soon as the registers of this one are free, so about 4 to 8 KiB a
- * wave are in flight.  Scores are kept in powers of two (the softmax scale
- * includes log2 e), with a running maximum and sum for each query (online
- * softmax: Milakov and Gimelshein, 2018). */
+ * group. A wave takes KT * 16 keys at a time.  Keys and values come straight
+ * from memory into the matrix unit's operands (tile.h); those of the next turn
+ * are loaded as soon as the registers of this one are free, so about 4 to 8
+ * KiB a wave are in flight.  Scores are kept in powers of two (the softmax
+ * scale includes log2 e), with a running maximum and sum for each query
+ * (online softmax: Milakov and Gimelshein, 2018). */
 #ifndef KERNELS_ATTN_H
 #define KERNELS_ATTN_H
 
@@ -150,8 +149,8 @@ struct attn_rows {
 };
 
 template <int D>
-DEVICE_FN const uint16_t *attn_query(const call_attn &a, const void *base, int b,
-                                     int kv_head, attn_rows rows, int r)
+DEVICE_FN const uint16_t *attn_query(const call_attn &a, const void *base,
+                                     int b, int kv_head, attn_rows rows, int r)
 {
     return (const uint16_t *)base +
            ((size_t)(b * a.q_len + r / rows.group) * a.heads +

@@ -1,17 +1,15 @@
 /* attn_decode - one new token a sequence over its paged cache.
  *
  * Cache bytes are all that counts: each is read once, by the wave that needs
- * it,
- * for all query heads of its KV head.  The keys of a (sequence, KV head) are
- * split over blocks and inside a block over its waves.  Waves meet in shared
- * memory; where there are several blocks, they leave (maximum, sum, result) in
- * scratch, and a second kernel puts them together.
+ * it, for all query heads of its KV head.  The keys of a (sequence, KV head)
+ * are split over blocks and inside a block over its waves.  Waves meet in
+ * shared memory; where there are several blocks, they leave (maximum, sum,
+ * result) in scratch, and a second kernel puts them together.
  *
  * How many blocks: BLOCKS of them fit on a compute unit.  Few (sequence, KV
- * head)
- * pairs are split so that all blocks run at once and end together; many, so
- * that
- * blocks come in some ROUNDS rounds and the last one is a small part. */
+ * head) pairs are split so that all blocks run at once and end together; many,
+ * so that blocks come in some ROUNDS rounds and the last one is a small part.
+ */
 #include "kernels/attn.h"
 
 namespace

@@ -6,9 +6,9 @@
  * hold.
  *
  * Hopper: a block takes 128 tokens of one head.  One warpgroup brings tiles of
- * 128 keys and of 128 values into two stages of shared memory (FP8 ones through
- * its registers, as bf16); two warpgroups of 64 tokens each multiply.  For tile
- * i, with S the scores and P their weights:
+ * 128 keys and of 128 values into two stages of shared memory (FP8 ones
+ * through its registers, as bf16); two warpgroups of 64 tokens each multiply.
+ * For tile i, with S the scores and P their weights:
  *
  *   S_i = Q K_i^T is started, then O += P_(i-1) V_(i-1); while the latter runs,
  *   S_i becomes P_i, and O is rescaled when both are done.
@@ -17,8 +17,7 @@
  * section 3.2).  A copy's stage goes round: full (by the 128 copying threads,
  * each after its own bytes are there), read, empty (by a lane of each of the
  * eight multiplying waves).  Both begin with the block's longest rows, heads
- * that
- * share keys next to each other. */
+ * that share keys next to each other. */
 #include "kernels/attn.h"
 #include "kernels/hopper.h"
 
@@ -106,8 +105,7 @@ template <int D> struct layout {
 };
 
 /* Registers a thread, in steps of 8; a block has 168 x 384 of them to share,
- * what
- * its launch bounds give, and waits for ever for more. */
+ * what its launch bounds give, and waits for ever for more. */
 template <int B> constexpr int COPIER_REGS = B == 1 ? 80 : 56;
 template <int B> constexpr int READER_REGS = B == 1 ? 208 : 224;
 static_assert(COPIER_REGS<1> + 2 * READER_REGS<1> <= 3 * 168 &&
@@ -189,8 +187,7 @@ DEVICE_FN void copy_tile(unsigned char *to, const source &s,
 }
 
 /* Four FP8 numbers as bf16: their bits, put at the lower end of bf16's
- * exponent,
- * are the numbers times 2^-120, also the smallest. */
+ * exponent, are the numbers times 2^-120, also the smallest. */
 DEVICE_FN uint2 widen(uint32_t v)
 {
     const uint32_t up = 0x7b807b80u; /* 2^120 twice */
@@ -509,8 +506,8 @@ hipError_t launch_hopper(const call_attn a, hipStream_t s)
     const hipError_t e = device_allow(prefill_hopper<D, B>, bytes);
     if (e != hipSuccess)
         return e;
-    hipLaunchKernelGGL((prefill_hopper<D, B>), grid, dim3(HOPPER_THREADS), bytes,
-                       s, a);
+    hipLaunchKernelGGL((prefill_hopper<D, B>), grid, dim3(HOPPER_THREADS),
+                       bytes, s, a);
     return hipGetLastError();
 #endif
 }

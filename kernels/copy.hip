@@ -1,8 +1,6 @@
 /* copy - bytes moved: gathered blocks of a cache, plain copies, a pure read,
- * and
- * a kernel that does nothing (what a launch costs).
- * A thread has UNROLL loads of 16 bytes in flight; caches are asked not to keep
- * them. */
+ * and a kernel that does nothing (what a launch costs). A thread has UNROLL
+ * loads of 16 bytes in flight; caches are asked not to keep them. */
 #include "kernels/device.h"
 
 namespace

@@ -1,12 +1,9 @@
 /* device - HIP for all kernels, and the few things that HIP names differently
- * on
- * its two platforms or not at all.
- * Three targets share each source:
+ * on its two platforms or not at all. Three targets share each source:
  *   AMD CDNA3   clang++ -x hip --offload-arch=gfx942
  *   NVIDIA      nvcc -x cu; HIP's own NVIDIA headers over CUDA
- *   emulator    g++ with kernels/emu first among the includes: one thread at a
- *               time on the host; waves of EMU_LANES and that platform's
- * layouts
+ *   emulator    g++ with kernels/emu first among the includes: one thread at
+ *               a time on the host; waves of EMU_LANES, that platform's layouts
  * DEVICE_AMD says whose layouts hold; DEVICE_EMU that there is no device. */
 #ifndef KERNELS_DEVICE_H
 #define KERNELS_DEVICE_H

@@ -1,12 +1,11 @@
-/* fill - numbers by formula, the same on a device and on the host.
- * Element i of a buffer is a pure function of (kind, exp2, seed, first + i): a
- * kernel fills gigabytes at memory speed, and a reference makes again just the
+/* fill - numbers by formula, the same on a device and on the host. Element i
+ * of a buffer is a pure function of (kind, exp2, seed, first + i): a kernel
+ * fills gigabytes at memory speed, and a reference makes again just the
  * elements that it needs.  Magnitudes are a model's: bell-shaped about zero
- * with
- * a deviation of 1.15 * 2^exp2; constant or zero data would draw less power and
- * run at a higher clock than a model does.
- * All integer arithmetic but for one multiplication by a power of two, so both
- * sides agree bit for bit.  Plain C, and C++ for device code.
+ * with a deviation of 1.15 * 2^exp2; constant or zero data would draw less
+ * power and run at a higher clock than a model does. All integer arithmetic
+ * but for one multiplication by a power of two, so both sides agree bit for
+ * bit.  Plain C, and C++ for device code.
  *
  * FP8 is e4m3: OCP's (bias 7) on NVIDIA, "fnuz" (bias 8, one zero) on CDNA3. */
 #ifndef KERNELS_FILL_H

@@ -27,7 +27,7 @@ DEVICE_FN uint32_t hopper_address(const void *p)
 }
 
 /* ---- barriers: `count` arrivals end a phase; phases have parities 0 1 0 ...
- * */
+ */
 
 DEVICE_FN void hopper_bar_init(void *bar, int count)
 {
@@ -67,7 +67,7 @@ DEVICE_FN void hopper_bar_wait(void *bar, int parity)
 }
 
 /* ---- copies from global memory: 16 bytes, or zeros where there are none ----
- * */
+ */
 
 DEVICE_FN void hopper_copy(void *to, const void *from, bool there)
 {

@@ -8,14 +8,12 @@
  *
  * In `up` and `down` a block has one expert's tile of rows; each of its four
  * waves takes other rows of weights. A lane loads 16 bytes of weights, which
- * are
- * 32 numbers under one power of two, makes 16-bit numbers of them in registers
- * and multiplies them with activations out of shared memory, where they lie in
- * the order in which lanes ask for them.  A turn takes one column of 128 along
- * k,
- * or two where few rows leave registers for more loads in flight; the next
- * turn's
- * is on its way meanwhile.  Memory for few tokens, the matrix unit for many. */
+ * are 32 numbers under one power of two, makes 16-bit numbers of them in
+ * registers and multiplies them with activations out of shared memory, where
+ * they lie in the order in which lanes ask for them.  A turn takes one column
+ * of 128 along k, or two where few rows leave registers for more loads in
+ * flight; the next turn's is on its way meanwhile.  Memory for few tokens, the
+ * matrix unit for many. */
 #include "kernels/tile.h"
 
 namespace
@@ -178,8 +176,7 @@ DEVICE_FN void fetch(held &h, const matrix &m, const int (&row)[RT][TILE_ROWS],
 }
 
 /* Activations of a tile's rows, COLUMN numbers of k0 and on, into shared
- * memory:
- * unit j * 4 + c holds numbers 32 c + 8 j and on. */
+ * memory: unit j * 4 + c holds numbers 32 c + 8 j and on. */
 template <int ROWS> struct rows_held {
     enum { N = ROWS * 16 / THREADS };
     uint4 v[N > 0 ? N : 1];

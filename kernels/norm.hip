@@ -2,9 +2,8 @@
  * A block has a row in registers: it is read once and written once.
  *
  *   RMS: r = bf16(x + residual), y = r / sqrt(mean r^2 + eps) gain
- *   quantisation by row: scale = max |v| / top (top: FP8's largest), q = v /
- * scale
- */
+ *   by row: scale = max |v| / top (top: FP8's largest), q = v / scale
+ * / */
 #include "kernels/device.h"
 
 namespace
@@ -92,7 +91,8 @@ template <int THREADS> DEVICE_FN void normalise(row &r, const call_norm &n)
 }
 
 /* What to divide by: the row's own, written out, or the given one. */
-template <int THREADS> DEVICE_FN float scale_of(const row &r, const call_norm &n)
+template <int THREADS>
+DEVICE_FN float scale_of(const row &r, const call_norm &n)
 {
     const float top = DEVICE_FNUZ ? 240.0f : 448.0f;
     float most = 0;

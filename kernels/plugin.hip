@@ -141,9 +141,10 @@ int info(struct plugin_device *d, struct plugin_info *i, const char **why)
     snprintf(i->name, sizeof i->name, "%.*s", PLUGIN_TEXT - 1, p.name);
     snprintf(i->arch, sizeof i->arch, "%s", &PLUGIN_NAME[4]);
     TRY(hipDeviceGetPCIBusId(i->pci, (int)sizeof i->pci, d->index));
-    snprintf(i->driver, sizeof i->driver, "%s %d.%d", DEVICE_AMD ? "HIP" : "CUDA",
-             DEVICE_AMD ? driver / 10000000 : driver / 1000,
-             DEVICE_AMD ? driver / 100000 % 100 : driver % 1000 / 10);
+    const int major = DEVICE_AMD ? driver / 10000000 : driver / 1000;
+    const int minor = DEVICE_AMD ? driver / 100000 % 100 : driver % 1000 / 10;
+    snprintf(i->driver, sizeof i->driver, "%s %d.%d",
+             DEVICE_AMD ? "HIP" : "CUDA", major, minor);
     i->units = d->units;
     i->lanes = DEVICE_LANES;
     i->fnuz = DEVICE_FNUZ;

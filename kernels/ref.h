@@ -1,11 +1,10 @@
 /* ref - what the kernels compute, in plain C and double precision, a few
- * outputs
- * at a time, from inputs that are made again by formula (fill.h).
- * A kernel is timed only after its outputs agree.  Outputs of a call are
+ * outputs at a time, from inputs that are made again by formula (fill.h). A
+ * kernel is timed only after its outputs agree.  Outputs of a call are
  * numbered; out o has ref_out.n elements in consecutive spans of ref_out.span
- * that are cheapest to compute together.
- * Pure functions but for arena-less scratch of the caller's; any thread.  Cost
- * of a span: gemm k; attention keys x head size; moe topk x inter x hidden. */
+ * that are cheapest to compute together. Pure functions but for arena-less
+ * scratch of the caller's; any thread.  Cost of a span: gemm k; attention keys
+ * x head size; moe topk x inter x hidden. */
 #ifndef KERNELS_REF_H
 #define KERNELS_REF_H
 

@@ -14,16 +14,14 @@
  * operand's, and no data move:
  *   NVIDIA: scores = Q K^T,  out   = P V      (mma m16n8k16)
  *   AMD:    scores = K Q^T,  out^T = V^T P^T  (mfma 16x16x16)
- * Element e of scores belongs to query tile_query(e) and key tile_key(e) of 16.
- * A lane holds V's rows of keys tile_value_key(0 to 3), and of them the 1 in
- * TILE_PARTS of the dimensions that begins at tile_part().  Element e of out
- * accumulator j belongs to query tile_value_query(e) and dimension
- * tile_dim<D>(j, e).
- * For at most 8 queries NVIDIA's second product is better turned round, too
- * (out^T
- * = V^T P^T: no row of the unit idles, half the registers): TILE_FEW queries,
- * and
- * the functions with `few`.  The first leaves rows 8 to 15 idle.
+ * Element e of scores belongs to query tile_query(e) and key tile_key(e) of
+ * 16. A lane holds V's rows of keys tile_value_key(0 to 3), and of them the 1
+ * in TILE_PARTS of the dimensions that begins at tile_part().  Element e of
+ * out accumulator j belongs to query tile_value_query(e) and dimension
+ * tile_dim<D>(j, e). For at most 8 queries NVIDIA's second product is better
+ * turned round, too (out^T = V^T P^T: no row of the unit idles, half the
+ * registers): TILE_FEW queries, and the functions with `few`.  The first
+ * leaves rows 8 to 15 idle.
  *
  * Sources of the layouts: PTX ISA 8.x, "Matrix Fragments for mma.m16n8k16 and
  * .m16n8k32"; AMD Instinct MI300 ISA guide, chapter 7, and AMD's matrix

@@ -1,6 +1,6 @@
 #include "tools/calibrate_gpu.h"
 
-#include "calibrate/gpu/session.h"
+#include "calibrate/gpu/campaign.h"
 #include "sim/base/json.h"
 #include "sim/base/str.h"
 #include "tools/cmd.h"
@@ -367,7 +367,7 @@ static bool write_system(struct run *r, const struct timer *t,
 
 /* ---- all of it ---- */
 
-static void print_sum(struct run *r, const struct session_sum *n,
+static void print_sum(struct run *r, const struct campaign_sum *n,
                       const char *vendor)
 {
     printf("%s: %s (%s), kernels %s, GEMMs %s\n", r->gpu_name, r->gpu.info.name,
@@ -401,8 +401,8 @@ static bool measure(struct run *r, struct timer *t, const char *vendor,
                     struct err *e)
 {
     struct grid_model model[NAMES];
-    struct session_sum sum;
-    struct session_ask ask = {
+    struct campaign_sum sum;
+    struct campaign_ask ask = {
         .dir = r->ops_dir,
         .grids = r->o->ops[0] ? r->o->ops : NULL,
         .model = model,
@@ -417,7 +417,7 @@ static bool measure(struct run *r, struct timer *t, const char *vendor,
         return false;
     cmd_progress_begin(&r->progress, &r->o->c, "calibrate", 1);
     bool ok = (!r->o->c.store || db_exec(&r->s->db, "BEGIN", e))
-           && session_run(t, &ask, &sum, e);
+           && campaign_run(t, &ask, &sum, e);
     cmd_progress_end(&r->progress);
     struct err unused = {ERR_NONE, ""};
     if (r->o->c.store && !db_exec(&r->s->db, "COMMIT", ok ? e : &unused))

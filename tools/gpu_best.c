@@ -116,6 +116,8 @@ static double sheet(const struct kind *k, const struct gpu_card *c)
 void gpu_best_print(FILE *f, const struct gpu_best *b,
                     const struct gpu_card *card)
 {
+    if (b->n == 0)
+        return;
     fprintf(f, "%-38s %5s %14s %7s  %s\n", "best of", "rows", "reached",
             "sheet", "at");
     for (size_t i = 0; i < b->n; i++) {

@@ -4,7 +4,7 @@
 #ifndef TOOLS_GPU_BEST_H
 #define TOOLS_GPU_BEST_H
 
-#include "calibrate/gpu/session.h"
+#include "calibrate/gpu/campaign.h"
 #include "sim/cost/card.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct gpu_best;
 struct gpu_best *gpu_best_new(struct arena *a);
 void gpu_best_add(struct gpu_best *b, const struct grid_table *t,
                   const struct grid_point *p, const struct table_row *r);
-/* One line a kind; card NULL: no data sheet beside it. */
+/* One line a kind, nothing for none; card NULL: no data sheet beside it. */
 void gpu_best_print(FILE *f, const struct gpu_best *b,
                     const struct gpu_card *card);
 

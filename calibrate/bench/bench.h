@@ -1,12 +1,10 @@
-/* bench - how often to measure, and what to keep of it.
- * The caller's function runs the thing `times` over and returns the seconds
- * that
- * took on the device.  Warm-up first; then samples until their median is
- * steady:
- * its half-width, and the difference of the medians of the first and the second
- * half, are within `settle` of it; or until max_n or max_s.  Time is what the
- * samples say, so a simulated device needs none.
- * Seconds throughout.  One thread.  Cost: the samples. */
+/* bench - how often to measure, and what to keep of it. The caller's function
+ * runs the thing `times` over and returns the seconds that took on the device.
+ * Warm-up first; then samples until their median is steady: its half-width,
+ * and the difference of the medians of the first and the second half, are
+ * within `settle` of it; or until max_n or max_s.  Time is what the samples
+ * say, so a simulated device needs none. Seconds throughout.  One thread.
+ * Cost: the samples. */
 #ifndef CALIBRATE_BENCH_BENCH_H
 #define CALIBRATE_BENCH_BENCH_H
 

@@ -1,12 +1,10 @@
 /* bed - device memory full of random numbers of a model's magnitude, and calls
- * laid into it.
- * What a model reads cold (weights, caches, copied blocks) moves on from turn
- * to
- * turn, so that what a turn reads was not touched while twice the last-level
- * cache went by; what a model has just written (activations) stays.
- * bed_reserve makes room for a call's turns and fixes block tables and routing;
- * bed_place then sets the pointers of one turn; they are good until the next
- * bed_reserve.  Out of device memory is ERR_SYSTEM.  One thread. */
+ * laid into it. What a model reads cold (weights, caches, copied blocks) moves
+ * on from turn to turn, so that what a turn reads was not touched while twice
+ * the last-level cache went by; what a model has just written (activations)
+ * stays. bed_reserve makes room for a call's turns and fixes block tables and
+ * routing; bed_place then sets the pointers of one turn; they are good until
+ * the next bed_reserve.  Out of device memory is ERR_SYSTEM.  One thread. */
 #ifndef CALIBRATE_GPU_BED_H
 #define CALIBRATE_GPU_BED_H
 

@@ -1,10 +1,9 @@
 /* check - a call's results against the reference, on the device it will be
- * timed
- * on.  Outputs are poisoned, the call is run once, and `spans` pieces of each
- * output (0: all) are compared: the first, the last and others drawn from seed.
- * A result outside its slack is ERR_NO and names the element, what came out and
- * what was expected; nothing of such a call may be stored.  Scratch lies in the
- * arena. */
+ * timed on.  Outputs are poisoned, the call is run once, and `spans` pieces of
+ * each output (0: all) are compared: the first, the last and others drawn from
+ * seed. A result outside its slack is ERR_NO and names the element, what came
+ * out and what was expected; nothing of such a call may be stored.  Scratch
+ * lies in the arena. */
 #ifndef CALIBRATE_GPU_CHECK_H
 #define CALIBRATE_GPU_CHECK_H
 

@@ -1,7 +1,6 @@
 /* gaps - what launching costs beside running: kernels that do nothing, one
- * after
- * the other and as nodes of a graph; on the device, and on the host that queues
- * them.  Writes DIR/gaps.csv (kind, time_us of one launch or node). */
+ * after the other and as nodes of a graph; on the device, and on the host that
+ * queues them.  Writes DIR/gaps.csv (kind, time_us of one launch or node). */
 #ifndef CALIBRATE_GPU_GAPS_H
 #define CALIBRATE_GPU_GAPS_H
 

@@ -1,11 +1,10 @@
 /* gpu - the seam to a device: a table of functions (kernels/plugin.h) that a
- * GPU
- * plug-in, or gpu_null, fills in, and one open device of it.
- * gpu_hip_open loads plug-ins until one finds a device; gpu_null_open has a law
- * instead of a device.  What is absent (library, driver, device) is ERR_ABSENT
- * and names every place that was tried; a device that fails later is ERR_SYSTEM
- * with the runtime's own words.  A device's functions come from one thread.
- * What open took, close gives back. */
+ * GPU plug-in, or gpu_null, fills in, and one open device of it. gpu_hip_open
+ * loads plug-ins until one finds a device; gpu_null_open has a law instead of
+ * a device.  What is absent (library, driver, device) is ERR_ABSENT and names
+ * every place that was tried; a device that fails later is ERR_SYSTEM with the
+ * runtime's own words.  A device's functions come from one thread. What open
+ * took, close gives back. */
 #ifndef CALIBRATE_GPU_GPU_H
 #define CALIBRATE_GPU_GPU_H
 
@@ -44,23 +43,18 @@ bool gpu_hip_another(const struct gpu *g, int index, struct gpu *other,
                      struct err *e);
 void gpu_hip_close(struct gpu *g);
 
-/* gpu_null: a device whose every call takes the seconds of a known law. */
+/* gpu_null: a device whose every call takes the seconds of a law: its own,
+ * plain one (a floor, a memory rate, a peak), or the caller's. */
 struct gpu_null_ask {
     uint64_t seed;
     double noise;       /* relative deviation of a sample */
     enum call_op wrong; /* its results are false; CALL_N: none's */
     long fail_after;    /* launches until the device is lost; 0: never */
+    double (*law)(void *to, const struct call *c); /* NULL: its own */
+    void *to;
 };
 void gpu_null_open(struct gpu *g, const struct gpu_null_ask *ask);
 void gpu_null_close(struct gpu *g);
-
-/* The law's constants: by operator, variant and coefficient of the form that a
- * fit takes; op NULL ends. */
-struct gpu_null_constant {
-    const char *op, *variant, *name;
-    double value;
-};
-extern const struct gpu_null_constant gpu_null_constants[];
-double gpu_null_seconds(const struct call *c);
+double gpu_null_seconds(const struct call *c); /* its own law */
 
 #endif

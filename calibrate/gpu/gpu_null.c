@@ -4,8 +4,9 @@
  * back, by the reference (kernels/ref.h), so that checks pass where they should
  * and fail where the caller asked for wrong results.
  *
- * The laws are those of the forms that fits take (sim/cost/form_X.c), with the
- * constants below: what a fit of this device's tables must find again. */
+ * Its own law knows three constants an operation: a floor, the memory's rate
+ * and the multiplications', the larger of the two ruling (square root of the
+ * sum of squares where they meet). */
 #include "calibrate/gpu/gpu.h"
 
 #include "kernels/ref.h"
@@ -18,65 +19,27 @@
 
 enum { EVENTS = 16, GRAPH_MAX = 4096, MEMORY_GIB = 256, UNITS = 100 };
 #define US 1e-6
-#define NS 1e-9
 #define LAUNCH_S 2.5e-6 /* of an empty kernel */
+#define MEM_BPS 3e12
+#define BF16_FLOPS 6e14
+#define FP8_FLOPS 1.1e15
+#define GEMM_S (3.5 * US)
+#define ATTN_S (8 * US)
+#define MOE_S (20 * US)
+#define MOVE_S (2 * US)
 
-#define GEMM_T0 3.5
-#define GEMM_WALK 0.4
-#define GEMM_SHARP 2.5
-#define ATTN_SHARP 2.0
-#define EDGE_KEYS 60.0
-
-const struct gpu_null_constant gpu_null_constants[] = {
-    {"gemm", "bf16", "t0_us", GEMM_T0},
-    {"gemm", "bf16", "mem_Bps", 3e12},
-    {"gemm", "bf16", "peak_flops", 6e14},
-    {"gemm", "bf16", "walk_ns", GEMM_WALK},
-    {"gemm", "bf16", "sharp", GEMM_SHARP},
-    {"gemm", "fp8", "t0_us", GEMM_T0},
-    {"gemm", "fp8", "mem_Bps", 2.8e12},
-    {"gemm", "fp8", "peak_flops", 1.1e15},
-    {"gemm", "fp8", "walk_ns", GEMM_WALK},
-    {"gemm", "fp8", "sharp", GEMM_SHARP},
-    {"attn_prefill", "d128-bf16", "t0_us", 9},
-    {"attn_prefill", "d128-bf16", "mem_Bps", 2e12},
-    {"attn_prefill", "d128-bf16", "peak_flops", 5e14},
-    {"attn_prefill", "d128-bf16", "edge_keys", EDGE_KEYS},
-    {"attn_prefill", "d128-bf16", "sharp", ATTN_SHARP},
-    {"attn_decode", "d128-bf16", "t0_us", 8},
-    {"attn_decode", "d128-bf16", "mem_Bps", 3.4e12},
-    {"norm", "bf16", "t0_us", 2},
-    {"norm", "bf16", "rate_Bps", 2.5e12},
-    {"norm", "bf16", "sharp", 2},
-    {NULL, NULL, NULL, 0},
-};
-
-static double constant(const char *op, const char *variant, const char *name)
+static double larger(double floor_s, double bytes, double operations,
+                     double flops)
 {
-    for (const struct gpu_null_constant *c = gpu_null_constants; c->op; c++)
-        if (strcmp(c->op, op) == 0 && strcmp(c->variant, variant) == 0
-            && strcmp(c->name, name) == 0)
-            return c->value;
-    must(false);
-    return NAN;
-}
-
-static double norm_of(double a, double b, double p)
-{
-    return pow(pow(a, p) + pow(b, p), 1 / p);
+    return floor_s + hypot(bytes / MEM_BPS, operations / flops);
 }
 
 static double gemm(const struct call_gemm *g)
 {
-    const char *v = g->type == CALL_FP8 ? "fp8" : "bf16";
-    double element = g->type == CALL_FP8 ? 1 : 2, m = g->m, n = g->n, k = g->k;
-    double bytes = (n * k + m * k) * element + m * n * 2;
-    double p = constant("gemm", v, "sharp");
-    double mem = bytes / constant("gemm", v, "mem_Bps");
-    double mul = 2 * m * n * k / constant("gemm", v, "peak_flops");
-    double walk = k * constant("gemm", v, "walk_ns") * NS;
-    double sum = pow(mem, p) + pow(mul, p) + pow(walk, p);
-    return constant("gemm", v, "t0_us") * US + pow(sum, 1 / p);
+    bool fp8 = g->type == CALL_FP8;
+    double m = g->m, n = g->n, k = g->k;
+    double bytes = (n * k + m * k) * (fp8 ? 1 : 2) + m * n * 2;
+    return larger(GEMM_S, bytes, 2 * m * n * k, fp8 ? FP8_FLOPS : BF16_FLOPS);
 }
 
 /* Keys that the new tokens of a sequence see. */
@@ -88,52 +51,46 @@ static double pairs_of(const struct call_attn *a)
     return pairs;
 }
 
-static double prefill(const struct call_attn *a)
+static double attn(const struct call_attn *a)
 {
-    const char *op = "attn_prefill", *v = "d128-bf16";
-    double q = (double)a->batch * a->q_len, kv = (double)a->batch * a->kv_len;
-    double element = a->kv == CALL_FP8 ? 1 : 2;
-    double wide = (double)a->heads * a->head_dim;
-    double bytes = 2 * q * wide * 2
-                 + 2 * kv * a->kv_heads * a->head_dim * element;
-    double seen = a->batch * pairs_of(a) + q * constant(op, v, "edge_keys");
-    double mem = bytes / constant(op, v, "mem_Bps");
-    double mul = 4 * seen * wide / constant(op, v, "peak_flops");
-    return constant(op, v, "t0_us") * US
-         + norm_of(mem, mul, constant(op, v, "sharp"));
-}
-
-static double decode(const struct call_attn *a)
-{
-    const char *op = "attn_decode", *v = "d128-bf16";
-    double seen = a->window > 0 ? fmin(a->window, a->kv_len) : a->kv_len;
-    double bytes = 2.0 * a->batch * seen * a->kv_heads * a->head_dim
+    double w = a->window > 0 ? a->window + a->q_len : a->kv_len;
+    double seen = fmin(w, a->kv_len), wide = (double)a->heads * a->head_dim;
+    double cache = 2 * seen * a->kv_heads * a->head_dim
                  * (a->kv == CALL_FP8 ? 1 : 2);
-    return constant(op, v, "t0_us") * US + bytes / constant(op, v, "mem_Bps");
+    return larger(ATTN_S, a->batch * (cache + 4 * a->q_len * wide),
+                  4 * a->batch * pairs_of(a) * wide, BF16_FLOPS);
 }
 
 static double moe(const struct call_moe *m)
 {
     double pairs = (double)m->tokens * m->topk;
-    double active = fmin(m->experts, pairs);
     double one = 3.0 * m->hidden * m->inter;
-    return 20 * US
-         + norm_of(active * one * 17 / 32 / 2.5e12, 2 * pairs * one / 4e14, 2);
+    return larger(MOE_S, fmin(m->experts, pairs) * one * 17 / 32,
+                  2 * pairs * one, BF16_FLOPS);
 }
 
-static double norm_bytes(const struct call_norm *n)
+static double moved(const struct call *c)
 {
-    double all = (double)n->rows * n->cols;
-    return n->kind == CALL_RMS       ? 8 * all
-         : n->kind == CALL_RMS_QUANT ? 7 * all
-                                     : 3 * all;
-}
-
-static double moved(double bytes)
-{
-    return norm_of(constant("norm", "bf16", "t0_us") * US,
-                   bytes / constant("norm", "bf16", "rate_Bps"),
-                   constant("norm", "bf16", "sharp"));
+    double all = (double)c->norm.rows * c->norm.cols;
+    switch (c->op) {
+    case CALL_NORM:
+        return (c->norm.kind == CALL_RMS ? 8 : 3) * all;
+    case CALL_GATHER:
+        return 2.0 * c->gather.blocks * (double)c->gather.block_bytes;
+    case CALL_COPY:
+        return (c->copy.kind == CALL_READ ? 1 : 2) * (double)c->copy.bytes;
+    case CALL_REDUCE:
+        return (double)c->reduce.elements * 2 * c->reduce.ranks;
+    case CALL_SKINNY:
+    case CALL_GEMM:
+    case CALL_PREFILL:
+    case CALL_DECODE:
+    case CALL_MOE:
+    case CALL_EMPTY:
+    case CALL_N:
+        break;
+    }
+    return 0;
 }
 
 double gpu_null_seconds(const struct call *c)
@@ -143,20 +100,15 @@ double gpu_null_seconds(const struct call *c)
     case CALL_GEMM:
         return gemm(&c->gemm);
     case CALL_PREFILL:
-        return prefill(&c->attn);
     case CALL_DECODE:
-        return decode(&c->attn);
+        return attn(&c->attn);
     case CALL_MOE:
         return moe(&c->moe);
     case CALL_NORM:
-        return moved(norm_bytes(&c->norm));
     case CALL_GATHER:
-        return moved(2.0 * c->gather.blocks * (double)c->gather.block_bytes);
     case CALL_COPY:
-        return moved((c->copy.kind == CALL_READ ? 1 : 2)
-                     * (double)c->copy.bytes);
     case CALL_REDUCE:
-        return moved((double)c->reduce.elements * 2 * c->reduce.ranks);
+        return larger(MOVE_S, moved(c), 0, BF16_FLOPS);
     case CALL_EMPTY:
     case CALL_N:
         break;
@@ -330,12 +282,14 @@ static int run(struct plugin_device *d, const struct call *c, const char **why)
     double bell = (rng_unit(&d->rng) + rng_unit(&d->rng) + rng_unit(&d->rng)
                    + rng_unit(&d->rng) - 2)
                 * sqrt(3); /* deviation 1 */
-    if (d->ask.fail_after && ++d->launches > d->ask.fail_after) {
+    d->launches++;
+    if (d->ask.fail_after && d->launches > d->ask.fail_after) {
         *why = lost;
         return 1;
     }
     d->last = *c;
-    d->now_s += gpu_null_seconds(c) * (1 + d->ask.noise * bell);
+    double law = d->ask.law ? d->ask.law(d->ask.to, c) : gpu_null_seconds(c);
+    d->now_s += law * (1 + d->ask.noise * bell);
     return 0;
 }
 
@@ -350,11 +304,16 @@ static int launch(struct plugin_device *d, const struct call *c,
     return 0;
 }
 
+static bool is_lost(const struct plugin_device *d)
+{
+    return d->ask.fail_after && d->launches > d->ask.fail_after;
+}
+
 static int wait_all(struct plugin_device *d, const char **why)
 {
-    (void)d;
-    (void)why;
-    return 0;
+    if (is_lost(d))
+        *why = lost;
+    return is_lost(d);
 }
 
 static int mark(struct plugin_device *d, int event, const char **why)

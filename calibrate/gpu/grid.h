@@ -1,9 +1,8 @@
-/* grid - what is worth measuring: lines of calls that differ in one size.
- * A grid is a file grid_X.c whose last lines are `const struct grid grid_X`;
- * the
+/* grid - what is worth measuring: lines of calls that differ in one size. A
+ * grid is a file grid_X.c whose last lines are `const struct grid grid_X`; the
  * table is generated from the directory.  Points carry sizes alone, no device
- * addresses.  Everything lies in the asker's arena.  Pure; any thread.
- * To add one: grid_x.c that appends its lines to the plan. */
+ * addresses.  Everything lies in the asker's arena.  Pure; any thread. To add
+ * one: grid_x.c that appends its lines to the plan. */
 #ifndef CALIBRATE_GPU_GRID_H
 #define CALIBRATE_GPU_GRID_H
 

@@ -1,6 +1,6 @@
 /* Bytes moved: inside the device by an own kernel and by the runtime, read
- * only,
- * from pinned host memory, and blocks of a cache gathered into one piece. */
+ * only, from pinned host memory, and blocks of a cache gathered into one
+ * piece. */
 #include "calibrate/gpu/grid.h"
 
 static const struct grid_table copy = {"copy", "kind,bytes"};

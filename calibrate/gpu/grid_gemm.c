@@ -1,7 +1,6 @@
 /* Linear layers: the vendor's library over every row count, and own kernels at
- * a
- * few (own_gemm.csv, no part of a fit: engines use the vendor's or their own).
- * */
+ * a few (own_gemm.csv, no part of a fit: engines use the vendor's or their
+ * own). */
 #include "calibrate/gpu/grid.h"
 
 static const struct grid_table gemm = {"gemm", "m,n,k,dtype,with_quant"};

@@ -1,6 +1,5 @@
 /* NVML's numbers are those of nvml.h (clock types, throttle reasons: a bit
- * each);
- * its functions keep their binary interface under these names. */
+ * each); its functions keep their binary interface under these names. */
 #include "calibrate/gpu/meter.h"
 
 #include <dirent.h>

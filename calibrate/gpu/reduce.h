@@ -1,11 +1,10 @@
 /* reduce - all-reduce over the GPUs of this host, in one process: every number
- * of ranks that the devices give (2, 4, 8), own kernels over peer memory.  Each
- * is checked on the first and the last rank; times are of graphs that all ranks
- * replay together, on rank 0's clock.  Rows go to DIR/allreduce.csv: `custom`
- * is
- * the faster of one-shot and two-stage, `qr_int4` the 4-bit one.
+ * of ranks that the devices give (2, 4, 8), own kernels over peer memory.
+ * Each is checked on the first and the last rank; times are of graphs that all
+ * ranks replay together, on rank 0's clock.  Rows go to DIR/allreduce.csv:
+ * `custom` is the faster of one-shot and two-stage, `qr_int4` the 4-bit one.
  * One device is ERR_ABSENT; a device that cannot reach another's memory, too.
- * */
+ */
 #ifndef CALIBRATE_GPU_REDUCE_H
 #define CALIBRATE_GPU_REDUCE_H
 

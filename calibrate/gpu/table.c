@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ static bool read_rows(struct table *t, struct err *e)
             .version = text_of(t, c, "engine_version"),
             .driver = text_of(t, c, "driver"),
             .date = text_of(t, c, "date"),
+            .place = SIZE_MAX,
         };
         keep(t, &r);
     }

@@ -1,11 +1,9 @@
 /* table - one operation's measurements as a CSV file that survives an
  * interruption: a row is appended and flushed as soon as it is measured;
- * opening
- * a file again gives its rows back, less a torn last line.  table_done writes
- * it
- * anew, in the order of the plan, with accidents marked.
- * Columns: those that name a point, then those of TABLE_COLUMNS; times in
- * microseconds, absent numbers empty.  Rows lie in the arena.  One thread. */
+ * opening a file again gives its rows back, less a torn last line.  table_done
+ * writes it anew, in the order of the plan, with accidents marked. Columns:
+ * those that name a point, then those of TABLE_COLUMNS; times in microseconds,
+ * absent numbers empty.  Rows lie in the arena.  One thread. */
 #ifndef CALIBRATE_GPU_TABLE_H
 #define CALIBRATE_GPU_TABLE_H
 
@@ -25,7 +23,7 @@ struct table_row {
     double clock_mhz, memory_mhz, power_w, temperature_c; /* NAN: not known */
     bool throttled, steady, suspect;
     const char *source, *version, *driver, *date;
-    size_t place; /* in the plan, for table_done */
+    size_t place; /* in the plan, for table_done; SIZE_MAX: in none so far */
 };
 
 struct table {

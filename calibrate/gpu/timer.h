@@ -1,10 +1,9 @@
 /* timer - how long a call takes: laid into the bed for as many turns as keep
- * its
- * cold operands cold, queued as a graph (as an engine replays its steps), and
- * repeated until the median is steady (calibrate/bench).  A time therefore
- * includes the gap between two kernels of a graph and no host time.
- * Errors: ERR_NO when the device or library refuses the call or its result is
- * wrong (nothing to store, others go on); ERR_SYSTEM when memory ran out or the
+ * its cold operands cold, queued as a graph (as an engine replays its steps),
+ * and repeated until the median is steady (calibrate/bench).  A time therefore
+ * includes the gap between two kernels of a graph and no host time. Errors:
+ * ERR_NO when the device or library refuses the call or its result is wrong
+ * (nothing to store, others go on); ERR_SYSTEM when memory ran out or the
  * device failed: timer_alive tells which.  One thread. */
 #ifndef CALIBRATE_GPU_TIMER_H
 #define CALIBRATE_GPU_TIMER_H

@@ -1,7 +1,6 @@
-/* Numbers from hipblaslt.h, hipblas-common.h and library_types.h of ROCm 7.  Up
- * to ROCm 6 the attributes 31 and 32 are unknown, and FP8 falls back to one
- * scale
- * a matrix. */
+/* Numbers from hipblaslt.h, hipblas-common.h and library_types.h of ROCm 7.
+ * Up to ROCm 6 the attributes 31 and 32 are unknown, and FP8 falls back to one
+ * scale a matrix. */
 #include "calibrate/gpu/blaslt.h"
 
 static const char *const sonames[] = {

@@ -1,10 +1,10 @@
 /* The emulator's scheduler and its matrix instructions.
  *
  * Blocks of a kernel run one after the other.  When all fibers of the running
- * blocks spin (wait for another block), the next block of each kernel is let in;
- * when there is none and nobody moves, the launch hangs on a device too, and the
- * program stops here and says so.  Shared arrays are static, one for all blocks: kernels that spin
- * must have none. */
+ * blocks spin (wait for another block), the next block of each kernel is let
+ * in; when there is none and nobody moves, the launch hangs on a device too,
+ * and the program stops here and says so.  Shared arrays are static, one for
+ * all blocks: kernels that spin must have none. */
 #include <hip/hip_runtime.h>
 
 #include "kernels/fill.h"

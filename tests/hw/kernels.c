@@ -1,10 +1,8 @@
 /* Every kernel against the reference, at awkward sizes, on what there is: the
  * emulator with either platform's layouts (built on the spot by g++), and a
- * real
- * device where a plug-in finds one.  kernels [PLUG-IN...] checks those alone,
- * and
- * with KERNELS_ONLY=text the cases whose line begins so.  Timing is nothing of
- * this test. */
+ * real device where a plug-in finds one.  kernels [PLUG-IN...] checks those
+ * alone, and with KERNELS_ONLY=text the cases whose line begins so.  Timing is
+ * nothing of this test. */
 #include "calibrate/gpu/cases.h"
 #include "calibrate/gpu/check.h"
 #include "tests/t.h"

@@ -1,17 +1,15 @@
 /* hip_cuda13_compat - lets HIP's NVIDIA headers (5.2, 6.0) stand over CUDA 13.
  * They are inline wrappers over the CUDA runtime, and CUDA 13 dropped or
- * changed
- * some of what they wrap: a header that a program does not use in full still
- * has
- * to compile in full.  This comes before hip/hip_runtime.h; for other platforms
- * and for older CUDA it is empty.  C needs -fms-extensions.
+ * changed some of what they wrap: a header that a program does not use in full
+ * still has to compile in full.  This comes before hip/hip_runtime.h; for
+ * other platforms and for older CUDA it is empty.  C needs -fms-extensions.
  *
  * Mended: fields of the properties struct that are attributes now, memory
- * advice
- * and prefetch (a location instead of an ordinal), graph edges (one argument
- * more), context creation.  Answering "not supported", because nothing is left
- * of them: texture references, cooperative launches over several devices.
- * Not mended: HIP's device-side assert() never fires on this platform. */
+ * advice and prefetch (a location instead of an ordinal), graph edges (one
+ * argument more), context creation.  Answering "not supported", because
+ * nothing is left of them: texture references, cooperative launches over
+ * several devices. Not mended: HIP's device-side assert() never fires on this
+ * platform. */
 #ifndef TOOLS_HIP_CUDA13_COMPAT_H
 #define TOOLS_HIP_CUDA13_COMPAT_H
 

@@ -1,13 +1,12 @@
-/* hip_runtime - as much of HIP as the kernels here use, on the host.
- * Every thread of a block is a fiber; one runs at a time, until it waits for
- * its
+/* hip_runtime - as much of HIP as the kernels here use, on the host. Every
+ * thread of a block is a fiber; one runs at a time, until it waits for its
  * wave, its block or another block.  So results are reproducible, waits that
  * nobody ends are found, and matrix instructions and layouts can be checked
- * where there is no device.  Time means nothing here.
- * EMU_LANES (32 or 64) is the size of a wave.  Memory is the host's.  With one
- * device a stream does at once what it is given; with several (environment
- * EMU_DEVICES) streams keep it until somebody waits, and then the kernels at
- * their heads run together, so that devices can meet each other. */
+ * where there is no device.  Time means nothing here. EMU_LANES (32 or 64) is
+ * the size of a wave.  Memory is the host's.  With one device a stream does at
+ * once what it is given; with several (environment EMU_DEVICES) streams keep
+ * it until somebody waits, and then the kernels at their heads run together,
+ * so that devices can meet each other. */
 #ifndef EMU_HIP_RUNTIME_H
 #define EMU_HIP_RUNTIME_H
 
@@ -78,7 +77,7 @@ template <class T> static inline T emu_xor(T v, int mask)
 }
 
 /* Matrix instructions by their documented layouts.  type: 0 bf16, 1 f16, 2 fp8
- * */
+ */
 void emu_mma(int type, float *c, const uint32_t *a, const uint32_t *b);
 void emu_mfma(bool fp8, float *c, const uint32_t *a, const uint32_t *b);
 /* wgmma m64 n k16, bf16: b, and a when regs is NULL, by matrix descriptors */

@@ -1,4 +1,4 @@
-#include "calibrate/gpu/session.h"
+#include "calibrate/gpu/campaign.h"
 
 #include "calibrate/gpu/cases.h"
 #include "calibrate/gpu/check.h"
@@ -38,10 +38,10 @@ struct track {
     bool heavy;     /* a costly check was made */
 };
 
-struct session {
+struct campaign {
     struct timer *t;
-    const struct session_ask *ask;
-    struct session_sum *sum;
+    const struct campaign_ask *ask;
+    struct campaign_sum *sum;
     struct arena *a;
     struct track *track;
     struct table *table;
@@ -59,9 +59,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void note(const struct session *s, const char *fmt, ...)
+static void note(const struct campaign *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-static void note(const struct session *s, const char *fmt, ...)
+static void note(const struct campaign *s, const char *fmt, ...)
 {
     char text[NOTE];
     va_list args;
@@ -72,7 +72,7 @@ static void note(const struct session *s, const char *fmt, ...)
         s->ask->ears.note(s->ask->ears.to, text);
 }
 
-static bool over(struct session *s)
+static bool over(struct campaign *s)
 {
     if (s->ask->stop && *s->ask->stop)
         s->sum->stopped = true;
@@ -81,7 +81,7 @@ static bool over(struct session *s)
     return s->sum->stopped || s->sum->late;
 }
 
-static bool wanted(const struct session_ask *ask, const char *name)
+static bool wanted(const struct campaign_ask *ask, const char *name)
 {
     const char *const *g = ask->grids;
     if (!g)
@@ -93,7 +93,7 @@ static bool wanted(const struct session_ask *ask, const char *name)
 
 /* ---- what there is to measure ---- */
 
-static struct table *table_for(struct session *s, const struct grid_table *g,
+static struct table *table_for(struct campaign *s, const struct grid_table *g,
                                struct err *e)
 {
     for (size_t i = 0; i < s->tables; i++)
@@ -107,7 +107,7 @@ static struct table *table_for(struct session *s, const struct grid_table *g,
     return t;
 }
 
-static bool track_line(struct session *s, const struct grid_line *l,
+static bool track_line(struct campaign *s, const struct grid_line *l,
                        struct track *k, struct err *e)
 {
     *k = (struct track){
@@ -121,15 +121,16 @@ static bool track_line(struct session *s, const struct grid_line *l,
     for (size_t i = 0; i < l->n; i++) {
         struct table_row *r = table_find(k->table, l->point[i].id);
         k->time_s[i] = r ? r->time_us * 1e-6 : NAN;
-        if (r)
-            r->place = k->first + i;
-        s->sum->found += r != NULL;
+        if (!r || r->place != SIZE_MAX) /* or two lines share the point */
+            continue;
+        r->place = k->first + i;
+        s->sum->found++;
     }
     s->sum->points += l->n;
     return true;
 }
 
-static bool plan(struct session *s, struct err *e)
+static bool plan(struct campaign *s, struct err *e)
 {
     struct grid_plan p = {.a = s->a};
     struct grid_ask ask = {
@@ -151,7 +152,7 @@ static bool plan(struct session *s, struct err *e)
 
 /* ---- checks before anything is timed ---- */
 
-static bool asked_for(const struct session *s, const struct call *c)
+static bool asked_for(const struct campaign *s, const struct call *c)
 {
     if (c->op == CALL_REDUCE)
         return wanted(s->ask, "reduce");
@@ -161,7 +162,7 @@ static bool asked_for(const struct session *s, const struct call *c)
     return false;
 }
 
-static bool check_case(struct session *s, const struct cases_one *c,
+static bool check_case(struct campaign *s, const struct cases_one *c,
                        struct err *e)
 {
     char name[NOTE / 2];
@@ -185,7 +186,7 @@ static bool check_case(struct session *s, const struct cases_one *c,
     return timer_alive(s->t);
 }
 
-static bool check_cases(struct session *s, struct err *e)
+static bool check_cases(struct campaign *s, struct err *e)
 {
     for (const struct cases_one *c = cases_all; c->call.op != CALL_N; c++) {
         struct err mine = {ERR_NONE, ""};
@@ -213,7 +214,7 @@ static int spans_of(struct track *k, const struct call *c)
     return seen ? 0 : 1;
 }
 
-static bool throttled(struct session *s, const struct meter_reading *m)
+static bool throttled(struct campaign *s, const struct meter_reading *m)
 {
     if (m->clock_hz > s->best_clock_hz)
         s->best_clock_hz = m->clock_hz;
@@ -222,7 +223,7 @@ static bool throttled(struct session *s, const struct meter_reading *m)
 }
 
 /* Waits, not for long, until the last call's heat no longer holds the clock. */
-static void cool(struct session *s)
+static void cool(struct campaign *s)
 {
     const struct timespec step = {0, COOL_STEP_NS};
     for (int i = 0; i < COOL_STEPS && s->hot; i++) {
@@ -234,7 +235,7 @@ static void cool(struct session *s)
     s->hot = false;
 }
 
-static bool store(struct session *s, struct track *k, size_t i,
+static bool store(struct campaign *s, struct track *k, size_t i,
                   const struct timer_result *r, struct err *e)
 {
     const struct grid_point *p = &k->line->point[i];
@@ -267,8 +268,9 @@ static bool store(struct session *s, struct track *k, size_t i,
     return table_add(k->table, &row, e);
 }
 
-/* false: the session ends. */
-static bool measure(struct session *s, struct track *k, size_t i, struct err *e)
+/* false: the campaign ends. */
+static bool measure(struct campaign *s, struct track *k, size_t i,
+                    struct err *e)
 {
     const struct grid_point *p = &k->line->point[i];
     struct err mine = {ERR_NONE, ""};
@@ -279,7 +281,10 @@ static bool measure(struct session *s, struct track *k, size_t i, struct err *e)
         .vendor = p->vendor,
         .spans = spans_of(k, &p->call),
     };
-    k->time_s[i] = -1;
+    const struct table_row *other = table_find(k->table, p->id);
+    k->time_s[i] = other ? other->time_us * 1e-6 : -1;
+    if (other) /* of a line that shares the point */
+        return true;
     if (!p->vendor && s->bad[p->call.op][p->call.variant]) {
         s->sum->wrong++;
         return true;
@@ -298,7 +303,7 @@ static bool measure(struct session *s, struct track *k, size_t i, struct err *e)
     return true;
 }
 
-static void tell(struct session *s, double done, double total,
+static void tell(struct campaign *s, double done, double total,
                  const struct track *k)
 {
     if (s->ask->ears.progress)
@@ -326,7 +331,7 @@ static size_t open_looks(const struct track *k)
 
 /* All lines' lightest points first: heavy ones bring the device to its power
  * limit, and what follows runs at a lower clock. */
-static bool first_pass(struct session *s, struct err *e)
+static bool first_pass(struct campaign *s, struct err *e)
 {
     size_t total = 0, done = 0;
     for (size_t i = 0; i < s->sum->lines; i++)
@@ -395,14 +400,14 @@ static void worst_of(struct track *k, struct gap *worst)
     }
 }
 
-static bool refine(struct session *s, struct err *e)
+static bool refine(struct campaign *s, struct err *e)
 {
     for (;;) {
         struct gap worst = {NULL, 0, 0};
         for (size_t i = 0; i < s->sum->lines; i++)
             worst_of(&s->track[i], &worst);
         s->sum->worst_bend = worst.bend;
-        if (worst.bend <= SESSION_GOOD || over(s))
+        if (worst.bend <= CAMPAIGN_GOOD || over(s))
             return true;
         tell(s, now() - s->begun, s->ask->seconds, worst.track);
         if (!measure(s, worst.track, worst.at, e))
@@ -428,7 +433,7 @@ static void mark_odd(struct track *k)
     }
 }
 
-static bool done(struct session *s, struct err *e)
+static bool done(struct campaign *s, struct err *e)
 {
     bool ok = true;
     for (size_t i = 0; i < s->tables; i++)
@@ -441,7 +446,7 @@ static bool done(struct session *s, struct err *e)
     return ok;
 }
 
-static bool all_reduce(struct session *s, struct err *e)
+static bool all_reduce(struct campaign *s, struct err *e)
 {
     struct err mine = {ERR_NONE, ""};
     size_t rows;
@@ -467,7 +472,7 @@ static bool all_reduce(struct session *s, struct err *e)
     return false;
 }
 
-static bool specials(struct session *s, struct err *e)
+static bool specials(struct campaign *s, struct err *e)
 {
     if (!all_reduce(s, e))
         return false;
@@ -486,18 +491,18 @@ static bool specials(struct session *s, struct err *e)
     return sustain_run(s->t, &ask, e);
 }
 
-static bool all(struct session *s, struct err *e)
+static bool all(struct campaign *s, struct err *e)
 {
     return plan(s, e) && check_cases(s, e) && first_pass(s, e) && specials(s, e)
         && (over(s) || refine(s, e));
 }
 
-bool session_run(struct timer *t, const struct session_ask *ask,
-                 struct session_sum *sum, struct err *e)
+bool campaign_run(struct timer *t, const struct campaign_ask *ask,
+                  struct campaign_sum *sum, struct err *e)
 {
     struct err other = {ERR_NONE, ""};
-    *sum = (struct session_sum){0};
-    struct session s = {
+    *sum = (struct campaign_sum){0};
+    struct campaign s = {
         .t = t,
         .ask = ask,
         .sum = sum,
