@@ -43,13 +43,30 @@ static const struct argp_option cmd_options[] = {
     {0},
 };
 
-static void cmd_add_set(struct cmd_common *c, const char *text)
+void cmd_set(struct cmd_common *c, const char *assignment)
 {
     c->set = realloc(c->set, (c->n_set + 2) * sizeof *c->set);
     if (!c->set)
         abort();
-    c->set[c->n_set++] = text;
+    c->set[c->n_set++] = assignment;
     c->set[c->n_set] = NULL;
+}
+
+error_t cmd_path(int key, char *arg, struct argp_state *state,
+                 const char **path)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*path)
+            argp_error(state, "one scenario, please");
+        *path = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which scenario?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static error_t cmd_parse(int key, char *arg, struct argp_state *state)
@@ -70,7 +87,7 @@ static error_t cmd_parse(int key, char *arg, struct argp_state *state)
         c->store = arg;
         return 0;
     case KEY_SET:
-        cmd_add_set(c, arg);
+        cmd_set(c, arg);
         return 0;
     case 'j':
         c->jobs = (int)strtol(arg, &end, 10);
@@ -297,6 +314,21 @@ bool cmd_scenario(struct cmd_session *s, const char *path, struct scenario *out,
     return true;
 }
 
+int cmd_work(const struct cmd_common *c, const char *path,
+             bool (*work)(struct cmd_session *, const void *options,
+                          struct scenario *, struct err *),
+             const void *options)
+{
+    struct cmd_session ses;
+    struct scenario s;
+    struct err e = {0};
+    if (!cmd_open(&ses, c, &e))
+        return cmd_fail(&e);
+    bool ok = cmd_scenario(&ses, path, &s, &e) && work(&ses, options, &s, &e);
+    cmd_close(&ses);
+    return ok ? 0 : cmd_fail(&e);
+}
+
 /* ---- progress ------------------------------------------------------------ */
 
 static double cmd_now(void)
@@ -328,6 +360,12 @@ void cmd_progress_at(struct cmd_progress *p, double done, const char *more)
     fprintf(stderr, "%s%s %3.0f %%  %.0f of %.0f  %.0f s, %.0f s left%s%s%s",
             p->live ? "\r" : "", p->what, 100 * done / p->total, done, p->total,
             spent, left, *more ? "  " : "", more, p->live ? "\033[K" : "\n");
+}
+
+void cmd_progress_step(void *to, size_t done, size_t total)
+{
+    (void)total;
+    cmd_progress_at(to, (double)done, "");
 }
 
 void cmd_progress_end(struct cmd_progress *p)

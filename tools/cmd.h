@@ -33,6 +33,13 @@ struct cmd_common {
     int jobs; /* 0: one a processor */
 };
 
+/* Adds one --set, as the option does. */
+void cmd_set(struct cmd_common *c, const char *assignment);
+/* What is left of a command's parser that takes one scenario: the argument
+ * itself, into *path. */
+error_t cmd_path(int key, char *arg, struct argp_state *state,
+                 const char **path);
+
 /* Child parser for struct cmd_common; the parent's ARGP_KEY_INIT hands it over
  * through state->child_inputs[0]. */
 extern const struct argp cmd_argp;
@@ -53,6 +60,12 @@ void cmd_close(struct cmd_session *s);
 /* Reads a scenario with the session's --set and --seed. */
 bool cmd_scenario(struct cmd_session *s, const char *path, struct scenario *out,
                   struct err *e);
+/* Opens a session, reads the scenario, does the work, closes; prints what went
+ * wrong.  Returns the exit code.  options is handed to work. */
+int cmd_work(const struct cmd_common *c, const char *path,
+             bool (*work)(struct cmd_session *, const void *options,
+                          struct scenario *, struct err *),
+             const void *options);
 int cmd_jobs(const struct cmd_common *c);
 
 /* Prints "tandem: sentence" and returns the exit code. */
@@ -70,6 +83,8 @@ struct cmd_progress {
 void cmd_progress_begin(struct cmd_progress *p, const struct cmd_common *c,
                         const char *what, double total);
 void cmd_progress_at(struct cmd_progress *p, double done, const char *more);
+/* The same as a callback of the planning floor: to is the cmd_progress. */
+void cmd_progress_step(void *to, size_t done, size_t total);
 void cmd_progress_end(struct cmd_progress *p);
 
 /* Flushes stdout; a closed pipe or a full disk is ERR_SYSTEM. */

@@ -19,23 +19,9 @@ static error_t phases_parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &o->c;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->path)
-            argp_error(state, "one scenario, please");
-        o->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which scenario?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_path(key, arg, state, &o->path);
     }
-}
-
-static void phases_progress(void *to, size_t done, size_t total)
-{
-    (void)total;
-    cmd_progress_at(to, (double)done, "");
 }
 
 static void phases_table(const struct phases *p)
@@ -160,9 +146,10 @@ static bool phases_files(const struct phases_options *o,
     return ok;
 }
 
-static bool phases_all(struct cmd_session *ses, const struct phases_options *o,
-                       const struct scenario *s, struct err *e)
+static bool phases_all(struct cmd_session *ses, const void *options,
+                       struct scenario *s, struct err *e)
 {
+    const struct phases_options *o = options;
     struct cmd_progress progress;
     struct phases p;
     size_t n = s->phases.tp.n
@@ -172,7 +159,7 @@ static bool phases_all(struct cmd_session *ses, const struct phases_options *o,
     struct phases_ask ask = {.s = s,
                              .workers = cmd_jobs(&o->c),
                              .stop = cmd_stop(),
-                             .progress = phases_progress,
+                             .progress = cmd_progress_step,
                              .to = &progress};
     bool ok = phases_run(&ask, ses->a, &p, e);
     cmd_progress_end(&progress);
@@ -195,16 +182,8 @@ static int phases_main(int argc, char **argv)
                                "against TP and concurrency, and pairs them.",
                         .children = child};
     struct phases_options o = {0};
-    struct cmd_session ses;
-    struct scenario s;
-    struct err e = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!cmd_open(&ses, &o.c, &e))
-        return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e)
-           && phases_all(&ses, &o, &s, &e);
-    cmd_close(&ses);
-    return ok ? 0 : cmd_fail(&e);
+    return cmd_work(&o.c, o.path, phases_all, &o);
 }
 
 const struct cmd cmd_phases = {

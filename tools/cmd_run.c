@@ -47,16 +47,8 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
     case KEY_STEPS:
         o->steps = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->path)
-            argp_error(state, "one scenario, please");
-        o->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which scenario?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_path(key, arg, state, &o->path);
     }
 }
 
@@ -169,9 +161,10 @@ static bool run_trial(const struct run_options *o, const struct space *sp,
     return ok;
 }
 
-static bool run_answer(struct cmd_session *ses, const struct run_options *o,
+static bool run_answer(struct cmd_session *ses, const void *options,
                        struct scenario *s, struct err *e)
 {
+    const struct run_options *o = options;
     struct space sp;
     struct trial t;
     s->sweep.n_names = 0;
@@ -205,16 +198,8 @@ static int run_main(int argc, char **argv)
                                "and the cluster would see.",
                         .children = child};
     struct run_options o = {0};
-    struct cmd_session ses;
-    struct scenario s;
-    struct err e = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!cmd_open(&ses, &o.c, &e))
-        return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e)
-           && run_answer(&ses, &o, &s, &e);
-    cmd_close(&ses);
-    return ok ? 0 : cmd_fail(&e);
+    return cmd_work(&o.c, o.path, run_answer, &o);
 }
 
 const struct cmd cmd_run = {"run", "one scenario, one prediction", run_main};

@@ -54,15 +54,6 @@ static const struct argp_option search_rows[] = {
     {0},
 };
 
-static void search_set(struct cmd_common *c, const char *text)
-{
-    c->set = realloc(c->set, (c->n_set + 2) * sizeof *c->set);
-    if (!c->set)
-        abort();
-    c->set[c->n_set++] = text;
-    c->set[c->n_set] = NULL;
-}
-
 static error_t search_parse(int key, char *arg, struct argp_state *state)
 {
     struct search_options *o = state->input;
@@ -71,25 +62,11 @@ static error_t search_parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &o->c;
         return 0;
     case KEY_SLO:
-        search_set(&o->c, search_slo(arg, state));
-        return 0;
-    case ARGP_KEY_ARG:
-        if (o->path)
-            argp_error(state, "one scenario, please");
-        o->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which scenario?");
+        cmd_set(&o->c, search_slo(arg, state));
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_path(key, arg, state, &o->path);
     }
-}
-
-static void search_progress(void *to, size_t done, size_t total)
-{
-    (void)total;
-    cmd_progress_at(to, (double)done, "");
 }
 
 static bool search_tell(const struct search_options *o, const struct space *sp,
@@ -127,9 +104,10 @@ static bool search_tell(const struct search_options *o, const struct space *sp,
     return ok;
 }
 
-static bool search_all(struct cmd_session *ses, const struct search_options *o,
-                       const struct scenario *s, struct err *e)
+static bool search_all(struct cmd_session *ses, const void *options,
+                       struct scenario *s, struct err *e)
 {
+    const struct search_options *o = options;
     struct space sp;
     struct cmd_progress progress;
     if (!space_build(s, ses->a, &sp, e))
@@ -139,7 +117,7 @@ static bool search_all(struct cmd_session *ses, const struct search_options *o,
     struct search_ask ask = {.sp = &sp,
                              .workers = cmd_jobs(&o->c),
                              .stop = cmd_stop(),
-                             .progress = search_progress,
+                             .progress = cmd_progress_step,
                              .to = &progress};
     bool ok = search_run(&ask, r, e);
     cmd_progress_end(&progress);
@@ -157,16 +135,8 @@ static int search_main(int argc, char **argv)
                                "them by tokens per second and GPU.",
                         .children = child};
     struct search_options o = {0};
-    struct cmd_session ses;
-    struct scenario s;
-    struct err e = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!cmd_open(&ses, &o.c, &e))
-        return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e)
-           && search_all(&ses, &o, &s, &e);
-    cmd_close(&ses);
-    return ok ? 0 : cmd_fail(&e);
+    return cmd_work(&o.c, o.path, search_all, &o);
 }
 
 const struct cmd cmd_search = {"search", "the best plan under a promise",

@@ -48,16 +48,8 @@ static error_t sweep_parse(int key, char *arg, struct argp_state *state)
     case KEY_RESUME:
         o->resume = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->path)
-            argp_error(state, "one scenario, please");
-        o->path = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which scenario?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_path(key, arg, state, &o->path);
     }
 }
 
@@ -218,9 +210,10 @@ static void sweep_print(const struct sweep *w)
     words_rank(stdout, r);
 }
 
-static bool sweep_all(struct cmd_session *ses, const struct sweep_options *o,
-                      const struct scenario *s, struct err *e)
+static bool sweep_all(struct cmd_session *ses, const void *options,
+                      struct scenario *s, struct err *e)
 {
+    const struct sweep_options *o = options;
     struct sweep w = {.o = o, .journal.fd = -1};
     if (!space_build(s, ses->a, &w.sp, e))
         return false;
@@ -259,15 +252,8 @@ static int sweep_main(int argc, char **argv)
                                "keeps what is finished, for --resume.",
                         .children = child};
     struct sweep_options o = {0};
-    struct cmd_session ses;
-    struct scenario s;
-    struct err e = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!cmd_open(&ses, &o.c, &e))
-        return cmd_fail(&e);
-    bool ok = cmd_scenario(&ses, o.path, &s, &e) && sweep_all(&ses, &o, &s, &e);
-    cmd_close(&ses);
-    return ok ? 0 : cmd_fail(&e);
+    return cmd_work(&o.c, o.path, sweep_all, &o);
 }
 
 const struct cmd cmd_sweep = {"sweep", "many topologies and loads, ranked",

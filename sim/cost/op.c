@@ -12,6 +12,48 @@
 #include <math.h>
 #include <string.h>
 
+static const struct {
+    double head_dim;
+    const char *name[2][2]; /* by cache element (16, 8 bit) and window */
+} heads[] = {
+    {64, {{"d64-bf16", "d64-bf16-window"}, {"d64-fp8", "d64-fp8-window"}}},
+    {96, {{"d96-bf16", "d96-bf16-window"}, {"d96-fp8", "d96-fp8-window"}}},
+    {128, {{"d128-bf16", "d128-bf16-window"}, {"d128-fp8", "d128-fp8-window"}}},
+    {192, {{"d192-bf16", "d192-bf16-window"}, {"d192-fp8", "d192-fp8-window"}}},
+    {256, {{"d256-bf16", "d256-bf16-window"}, {"d256-fp8", "d256-fp8-window"}}},
+};
+
+const char *op_heads(const struct op_call *c)
+{
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (heads[i].head_dim == c->head_dim)
+            return heads[i].name[c->kv != DT_BF16][c->window];
+    return "other head size";
+}
+
+static const struct {
+    int gpus;
+    const char *name[COMM_N];
+} ranks[] = {
+    {2, {"custom-tp2", "qr_int4-tp2", "rccl-tp2"}},
+    {4, {"custom-tp4", "qr_int4-tp4", "rccl-tp4"}},
+    {8, {"custom-tp8", "qr_int4-tp8", "rccl-tp8"}},
+};
+
+const char *op_ranks(enum comm_algo algo, int gpus)
+{
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
+        if (ranks[i].gpus == gpus && algo < COMM_N)
+            return ranks[i].name[algo];
+    return "other number of GPUs";
+}
+
+void op_link(const struct op_call *c, double *x)
+{
+    x[0] = c->bytes;
+    x[1] = c->gpus;
+}
+
 extern const struct op op_gemm, op_quant, op_norm, op_attn_prefill,
     op_attn_decode, op_moe, op_allreduce, op_allgather, op_sample, op_host;
 

@@ -101,6 +101,13 @@ struct op {
 };
 const struct op *op_of(enum op_kind k);
 
+/* What several descriptors share.  Variants: attention by head size, cache
+ * element and window; collectives by algorithm and number of GPUs.  Features of
+ * a collective: bytes, GPUs. */
+const char *op_heads(const struct op_call *c);
+const char *op_ranks(enum comm_algo algo, int gpus);
+void op_link(const struct op_call *c, double *x);
+
 /* "gemm" / "fp8" ...: the key of the fit that prices this call. */
 const char *op_variant(const struct op_call *c);
 /* Features in the order of the form's feature names; returns their number. */

@@ -2,23 +2,7 @@
 
 static const char *variant(const struct op_call *c)
 {
-    switch (c->gpus) {
-    case 2:
-        return "rccl-tp2";
-    case 4:
-        return "rccl-tp4";
-    case 8:
-        return "rccl-tp8";
-    default:
-        return "other number of GPUs";
-    }
-}
-
-/* bytes of the gathered whole */
-static void features(const struct op_call *c, double *x)
-{
-    x[0] = c->bytes;
-    x[1] = c->gpus;
+    return op_ranks(COMM_RCCL, c->gpus);
 }
 
 const struct op op_allgather = {
@@ -28,5 +12,5 @@ const struct op op_allgather = {
     .feature = {"bytes", "gpus"},
     .resource = OP_BY_FABRIC,
     .variant = variant,
-    .features = features,
+    .features = op_link /* bytes of the gathered whole */,
 };

@@ -63,7 +63,8 @@ struct measured_reader {
     struct arena *a;
     struct csv *csv;
     const cJSON *names; /* models/names.json */
-    const char **cards;
+    const char **gpus, **cards;
+    const char **hf_id; /* of each card */
     struct str note;
 };
 
@@ -101,13 +102,9 @@ static const char *model_card(struct measured_reader *r, const char *hf)
     const cJSON *n = cJSON_GetObjectItemCaseSensitive(r->names, hf);
     if (cJSON_IsString(n))
         return n->valuestring;
-    for (const char **c = r->cards; *c; c++) {
-        struct llm_card card;
-        struct err e = {0};
-        if (card_llm(r->ask->models, *c, r->a, &card, &e)
-            && strcasecmp(card.hf_id, hf) == 0)
-            return *c;
-    }
+    for (size_t i = 0; r->cards[i]; i++)
+        if (strcasecmp(r->hf_id[i], hf) == 0)
+            return r->cards[i];
     return NULL;
 }
 
@@ -299,13 +296,9 @@ static bool row_json(struct measured_reader *r, struct measured_row *row,
         && load_json(r, root);
 }
 
-static bool has_card(const struct measured_reader *r, const char *kind,
-                     const char *name)
+static bool has_gpu(const struct measured_reader *r, const char *name)
 {
-    const char **n;
-    struct err e = {0};
-    if (!card_list(r->ask->models, kind, r->a, &n, &e))
-        return false;
+    const char **n = r->gpus;
     while (*n && strcmp(*n, name) != 0)
         n++;
     return *n != NULL;
@@ -395,7 +388,7 @@ static void read_row(struct measured_reader *r, struct measured_row *row)
             row->metric[i].value = NAN;
     }
     cJSON *root = cJSON_CreateObject();
-    if (!has_card(r, "gpu", row->gpu)) {
+    if (!has_gpu(r, row->gpu)) {
         refuse(r, "no card for this GPU");
     } else if (row_json(r, row, root)) {
         const char *text = json_print(root, false, r->a);
@@ -403,6 +396,26 @@ static void read_row(struct measured_reader *r, struct measured_row *row)
     }
     json_free(root);
     row->note = r->note.n ? arena_str(r->a, r->note.s) : "";
+}
+
+/* The names rows are looked up by, read once a table. */
+static bool read_cards(struct measured_reader *r, struct err *e)
+{
+    const char *models = r->ask->models;
+    size_t n = 0;
+    if (!card_list(models, "gpu", r->a, &r->gpus, e)
+        || !card_list(models, "llm", r->a, &r->cards, e))
+        return false;
+    while (r->cards[n])
+        n++;
+    r->hf_id = ARENA_ARRAY(r->a, const char *, n);
+    for (size_t i = 0; i < n; i++) {
+        struct llm_card card;
+        struct err torn = {0}; /* such a card is no row's */
+        bool ok = card_llm(models, r->cards[i], r->a, &card, &torn);
+        r->hf_id[i] = ok ? card.hf_id : "";
+    }
+    return true;
 }
 
 bool measured_read(const struct measured_ask *ask, struct arena *a,
@@ -417,7 +430,7 @@ bool measured_read(const struct measured_ask *ask, struct arena *a,
     if (!csv_open(&r.csv, ask->path, e))
         return false;
     bool ok = json_load(arena_fmt(a, "%s/names.json", ask->models), &names, e)
-           && card_list(ask->models, "llm", a, &r.cards, e);
+           && read_cards(&r, e);
     if (ok
         && (csv_col(r.csv, "run_id") < 0 || csv_col(r.csv, "gpu") < 0
             || csv_col(r.csv, "model") < 0))

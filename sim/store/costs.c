@@ -141,15 +141,6 @@ const struct fit *costs_find(const struct costs *c, const char *op,
     return NULL;
 }
 
-/* Runs one statement that returns nothing. */
-static bool finish(struct db *d, sqlite3_stmt *st, struct err *e)
-{
-    bool row;
-    bool ok = db_step(d, st, &row, e);
-    db_done(st);
-    return ok;
-}
-
 static bool save_head(struct db *d, const struct fit *f, struct err *e)
 {
     sqlite3_stmt *st;
@@ -159,7 +150,7 @@ static bool save_head(struct db *d, const struct fit *f, struct err *e)
                     "tttttttidddddd", f->gpu, f->op, f->variant, f->form,
                     f->basis, f->source, f->date, f->rows, f->ape_median,
                     f->ape_p95, f->ape_max, f->bias, f->cv_median, f->cv_p95)
-        && finish(d, st, e);
+        && db_finish(d, st, e);
 }
 
 static bool save_coef(struct db *d, const struct fit *f, int i, struct err *e)
@@ -170,7 +161,7 @@ static bool save_coef(struct db *d, const struct fit *f, int i, struct err *e)
                     "INSERT INTO coef VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     "tttitddt", f->gpu, f->op, f->variant, (int64_t)i, c->name,
                     c->value, c->se, c->source)
-        && finish(d, st, e);
+        && db_finish(d, st, e);
 }
 
 static bool save_box(struct db *d, const struct fit *f, int i, struct err *e)
@@ -180,7 +171,7 @@ static bool save_box(struct db *d, const struct fit *f, int i, struct err *e)
     return db_query(d, &st, e, "INSERT INTO box VALUES (?, ?, ?, ?, ?, ?, ?)",
                     "tttitdd", f->gpu, f->op, f->variant, (int64_t)i,
                     b->feature, b->min, b->max)
-        && finish(d, st, e);
+        && db_finish(d, st, e);
 }
 
 static bool save_all(struct db *d, const struct fit *f, struct err *e)

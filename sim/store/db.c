@@ -136,3 +136,11 @@ void db_done(sqlite3_stmt *st)
 {
     sqlite3_finalize(st);
 }
+
+bool db_finish(struct db *d, sqlite3_stmt *st, struct err *e)
+{
+    bool row;
+    bool ok = db_step(d, st, &row, e);
+    db_done(st);
+    return ok;
+}

@@ -27,5 +27,7 @@ bool db_query(struct db *d, sqlite3_stmt **st, struct err *e, const char *sql,
 /* *row: a row is there.  false: error. */
 bool db_step(struct db *d, sqlite3_stmt *st, bool *row, struct err *e);
 void db_done(sqlite3_stmt *st);
+/* Steps a statement that returns nothing, and finalizes it. */
+bool db_finish(struct db *d, sqlite3_stmt *st, struct err *e);
 
 #endif

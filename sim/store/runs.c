@@ -8,14 +8,6 @@
 
 enum { SEED_TEXT = 24 /* 20 digits of 64 bits and a NUL */ };
 
-static bool finish(struct db *d, sqlite3_stmt *st, struct err *e)
-{
-    bool row;
-    bool ok = db_step(d, st, &row, e);
-    db_done(st);
-    return ok;
-}
-
 static bool save_all(struct db *d, const struct run *r, struct err *e)
 {
     sqlite3_stmt *st;
@@ -25,13 +17,13 @@ static bool save_all(struct db *d, const struct run *r, struct err *e)
                   "INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?)",
                   "ttttttt", r->name, r->kind, r->scenario, r->store, seed,
                   r->date, r->source)
-        || !finish(d, st, e))
+        || !db_finish(d, st, e))
         return false;
     for (size_t i = 0; i < r->n_metric; i++) {
         const struct run_metric *m = &r->metric[i];
         if (!db_query(d, &st, e, "INSERT INTO run_metric VALUES (?, ?, ?, ?)",
                       "ttdd", r->name, m->name, m->value, m->half_width)
-            || !finish(d, st, e))
+            || !db_finish(d, st, e))
             return false;
     }
     return true;
